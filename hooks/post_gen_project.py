@@ -1,0 +1,163 @@
+"""Install the new project, check its migrations, and report what was seen and what is left to do.
+
+Everything here can be repeated by hand with the project's own `make install` and `make check`.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+# JSON in a raw string: whatever the answers hold, they stay data (`tojson` escapes the quotes)
+ANSWERS = json.loads(r'''{{ cookiecutter | tojson }}''')
+
+# A make or a virtual environment around this one must not reach into the project's own
+FOREIGN = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "VIRTUAL_ENV", "PYTHONPATH"}
+
+EMPTY_UNLESS_ASKED_FOR = ("scripts",)
+
+PASSED, FAILED, SKIPPED = "✓", "✗", "–"
+
+
+class NotChecked(Exception):
+    """The project could not be installed or checked here; nothing is known to be wrong with it."""
+
+
+def main() -> int:
+    """Install, check and report.
+
+    Returns:
+        The exit status: 1 when a check failed, else 0.
+    """
+    prune()
+    if "_commit" in ANSWERS:  # cruft renders projects in temporary folders, to compare them
+        return 0
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace", line_buffering=True)
+    print(f"\n{ANSWERS['project_name']} is in {Path.cwd()}\n")
+    steps = [f"cd {shlex.quote(shortest(Path.cwd()))}"]
+    status = 0
+    if ANSWERS["install"]:
+        try:
+            install()
+            status = check()
+        except NotChecked as reason:
+            print(f"\nNOT CHECKED: {reason}")
+            steps.append("make check")
+    else:
+        print("NOT CHECKED: install was answered with no.")
+        steps.append("make check")
+    if status:
+        print(
+            "\nThe migrations of this project are NOT in order. Cookiecutter removes it now; "
+            "--keep-project-on-failure keeps it."
+        )
+        return status
+    steps.append("make run")
+    print("\nNext:")
+    for step in steps:
+        print(f"  {step}")
+    print(f"\nThe same again, without questions:\n  {command()}\n")
+    return 0
+
+
+def prune() -> None:
+    """Remove the folders that these answers leave empty."""
+    for folder in map(Path, EMPTY_UNLESS_ASKED_FOR):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def install() -> None:
+    """Install the project's locked dependencies.
+
+    Raises:
+        NotChecked: There is no make, or no package index.
+    """
+    if not shutil.which("make"):
+        raise NotChecked("make is missing.")
+    print("  installing with Poetry ...", end="", flush=True)
+    started = time.monotonic()
+    result = make("install")
+    print("\r", end="")
+    if result.returncode:
+        print(result.stdout, end="")
+        raise NotChecked("the installation failed, as shown above.")
+    row(PASSED, "installed with Poetry", time.monotonic() - started)
+
+
+def check() -> int:
+    """Run the project's own migration tests, each on a scratch database, and report each.
+
+    Returns:
+        The exit status of the tests.
+
+    Raises:
+        NotChecked: A test was skipped, for want of a database server.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        result = make("check", PYTEST_ADDOPTS=f"--junit-xml={shlex.quote(str(report))}")
+        cases = list(ElementTree.parse(report).iter("testcase")) if report.exists() else []
+    skipped = ""
+    for case in cases:
+        mark = PASSED
+        if case.find("failure") is not None or case.find("error") is not None:
+            mark = FAILED
+        elif (skip := case.find("skipped")) is not None:
+            mark, skipped = SKIPPED, skip.get("message", "")
+        row(mark, case.get("name", "").removeprefix("test_").replace("_", " "), seconds(case))
+    if result.returncode or not cases:
+        print(f"\n{result.stdout}")
+        return 1
+    if skipped:
+        raise NotChecked(skipped)
+    return 0
+
+
+def make(target: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run one of the project's make targets, its output captured."""
+    return subprocess.run(
+        ["make", "--silent", target],
+        env={k: v for k, v in os.environ.items() if k not in FOREIGN} | environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+
+
+def shortest(path: Path) -> str:
+    """Write a path as seen from the user's folder, unless the whole path is shorter."""
+    return min(os.path.relpath(path, os.environ.get("PWD")), str(path), key=len)
+
+
+def row(mark: str, what: str, took: float) -> None:
+    """Print one line of the report."""
+    print(f"  {mark} {what:<62} {took:5.1f} s")
+
+
+def seconds(case: ElementTree.Element) -> float:
+    """Read how long a test took."""
+    return float(case.get("time", 0))
+
+
+def command() -> str:
+    """Write the command that gives the same project without a question."""
+    answers = [f"{key}={value}" for key, value in ANSWERS.items() if not key.startswith("_")]
+    return shlex.join(["cookiecutter", "--no-input", ANSWERS["_template"], *answers])
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("\nNOT CHECKED: interrupted. The project is there; `make check` in it checks it.")

@@ -1,0 +1,16 @@
+"""What routes ask FastAPI for."""
+
+from collections.abc import AsyncGenerator
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+
+async def get_session(request: Request) -> AsyncGenerator[AsyncSession]:
+    """Open a database session for one request; what the route does not commit is rolled back."""
+    async with AsyncSession(request.app.state.engine, expire_on_commit=False) as session:
+        yield session
+
+
+SessionDep = Annotated[AsyncSession, Depends(get_session)]

@@ -1,0 +1,23 @@
+"""The shapes of what is not a resource: messages, and the errors that routes document."""
+
+from typing import Any
+
+from sqlmodel import SQLModel
+
+
+class Message(SQLModel):
+    """What was done, in one sentence."""
+
+    message: str
+
+
+class Error(SQLModel):
+    """What went wrong, in one sentence."""
+
+    detail: str
+
+
+Responses = dict[int | str, dict[str, Any]]
+
+NOT_FOUND: Responses = {404: {"model": Error, "description": "Not found"}}
+NOT_READY: Responses = {503: {"model": Error, "description": "Not ready"}}

@@ -1,0 +1,101 @@
+{% from "strings.jinja" import python_string %}
+"""Settings, read from the environment and from the git-ignored `.env`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import unquote
+
+from pydantic import PlainValidator, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SYNC_DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
+ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
+
+
+def parse_database_url(value: str) -> URL:
+    """Parse a database URL, as strict about its form as it is lenient about its password.
+
+    The user information ends at the last `@`, so a password may hold any character as it is,
+    or percent-encoded (RFC 3986, section 2.1); a literal `?` must be encoded.
+    `postgres://` means `postgresql://`. A relative SQLite path starts at the project's root.
+
+    Args:
+        value: Such as `sqlite:///app.db` or `postgresql://user:password@host:5432/name`.
+
+    Returns:
+        The URL, whose `str()` and `repr()` hide the password.
+
+    Raises:
+        ValueError: What is wrong with the URL; the message never holds the password.
+    """
+    scheme, separator, rest = value.strip().partition("://")
+    backend, plus, driver = scheme.partition("+")
+    backend = "postgresql" if backend == "postgres" else backend
+    if not separator or backend not in SYNC_DRIVERS:
+        raise ValueError("It must start with sqlite:/// or postgresql://.")
+    location, question_mark, query = rest.partition("?")
+    user_info, at, location = location.rpartition("@")
+    try:
+        url = make_url(f"{backend}{plus}{driver}://{location}{question_mark}{query}")
+        url.get_dialect()
+    except (ArgumentError, ValueError):
+        raise ValueError(
+            "It must look like postgresql://user:password@host:port/name or sqlite:///path."
+        ) from None
+    if at:
+        user, colon, password = user_info.partition(":")
+        url = url.set(username=unquote(user), password=unquote(password) if colon else None)
+    if backend == "sqlite" and url.database and not url.database.startswith((":memory:", "file:")):
+        url = url.set(database=str(ROOT / url.database))
+    return url
+
+
+class Settings(BaseSettings):
+    """Everything that may differ between one deployment and the next."""
+
+    model_config = SettingsConfigDict(env_file=ROOT / ".env", extra="ignore", frozen=True)
+
+    PROJECT_NAME: str = {{ python_string(cookiecutter.project_name) }}
+    DATABASE_URL: Annotated[URL, NoDecode, PlainValidator(parse_database_url)]
+
+    @property
+    def SQLALCHEMY_DATABASE_URI(self) -> str:
+        """The URL for synchronous engines (Alembic, scripts), password included."""
+        return self._with_driver(SYNC_DRIVERS[self.DATABASE_URL.get_backend_name()])
+
+    @property
+    def SQLALCHEMY_DATABASE_URI_ASYNC(self) -> str:
+        """The URL for the application's asynchronous engine, password included."""
+        if self.DATABASE_URL.get_dialect().is_async:
+            return self._with_driver(self.DATABASE_URL.drivername)
+        return self._with_driver(ASYNC_DRIVERS[self.DATABASE_URL.get_backend_name()])
+
+    def _with_driver(self, drivername: str) -> str:
+        return self.DATABASE_URL.set(drivername=drivername).render_as_string(hide_password=False)
+
+
+def load_settings() -> Settings:
+    """Read the settings once, when the program starts.
+
+    Returns:
+        The validated settings.
+
+    Raises:
+        SystemExit: One line for each variable that is missing or wrong, without its value.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = ["Wrong settings (environment or .env):"]
+        for problem in error.errors(include_input=False, include_url=False):
+            reason = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"{problem['loc'][0]}: {reason}")
+        sys.exit("\n".join(lines))
+
+
+settings = load_settings()

@@ -1,0 +1,50 @@
+{% from "strings.jinja" import python_string %}
+"""The application, as a server imports it: `uvicorn app.main:app`."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from fastapi_offline import FastAPIOffline
+
+from app.api import health
+from app.api.routes import router
+from app.core.config import Settings, settings
+from app.core.db import create_engine
+
+
+def operation_id(route: APIRoute) -> str:
+    """Name an operation `<tag>-<function>`, the form that generated clients turn into methods."""
+    return "-".join([*map(str, route.tags[:1]), route.name])
+
+
+def create_app(settings: Settings = settings) -> FastAPI:
+    """Build the application.
+
+    Args:
+        settings: What to run with; the process's own settings unless given.
+
+    Returns:
+        An application that opens its database engine when it starts and closes it when it stops.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        app.state.engine = create_engine(settings.SQLALCHEMY_DATABASE_URI_ASYNC)
+        yield
+        await app.state.engine.dispose()
+
+    # FastAPIOffline serves the documentation's scripts itself, where FastAPI links to a CDN
+    app = FastAPIOffline(
+        title=settings.PROJECT_NAME,
+        description={{ python_string(cookiecutter.description) }},
+        lifespan=lifespan,
+        generate_unique_id_function=operation_id,
+    )
+    app.include_router(health.router)
+    app.include_router(router, prefix="/api/v1")
+    return app
+
+
+app = create_app()

@@ -1,0 +1,38 @@
+"""What this project changes in the files that the installed `alembic init` writes.
+
+Run as a module, it prints the differences: `python -m tests.migrations.alembic_init`.
+"""
+
+import difflib
+from contextlib import chdir, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from alembic import command
+from alembic.config import Config
+
+from app.core.config import ROOT
+
+FILES = ["alembic.ini", "migrations/env.py", "migrations/script.py.mako"]
+
+
+def differences() -> str:
+    """Compare this project's files with those of a fresh `alembic init migrations`.
+
+    Returns:
+        One unified diff of all of them, without context lines.
+    """
+    lines: list[str] = []
+    with TemporaryDirectory() as folder:
+        with chdir(folder), redirect_stdout(StringIO()):
+            command.init(Config("alembic.ini"), "migrations")
+        for name in FILES:
+            theirs = Path(folder, name).read_text(encoding="utf-8").splitlines()
+            ours = (ROOT / name).read_text(encoding="utf-8").splitlines()
+            lines += difflib.unified_diff(theirs, ours, "alembic init", name, n=0, lineterm="")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(differences(), end="")

@@ -1,0 +1,33 @@
+import ast
+from pathlib import Path
+
+from app.core.config import ROOT
+from app.models import SQLModel
+
+
+def table_classes(path: Path) -> set[str]:
+    """Name the classes of a source file that say `table=True`."""
+    return {
+        node.name
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+        and any(word.arg == "table" and ast.unparse(word.value) == "True" for word in node.keywords)
+    }
+
+
+def test_no_table_class_is_missing_from_the_metadata() -> None:
+    written = {name for path in (ROOT / "app").rglob("*.py") for name in table_classes(path)}
+    known = {mapper.class_.__name__ for mapper in SQLModel._sa_registry.mappers}
+    assert written <= known, (
+        "Move them to app/models/, or to a model.py, models.py or models/ under app/"
+    )
+
+
+def test_every_constraint_and_index_has_a_name() -> None:
+    unnamed = [
+        f"{type(part).__name__} of {table.name}"
+        for table in SQLModel.metadata.tables.values()
+        for part in [*table.constraints, *table.indexes]
+        if not getattr(part, "name", None)
+    ]
+    assert not unnamed
