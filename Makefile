@@ -2,6 +2,7 @@
 
 POETRY := $(or $(shell command -v poetry),.poetry/bin/poetry)
 PYTHON := .venv/bin/python
+SOURCES := hooks scripts tests benchmarks
 
 .DEFAULT_GOAL := help
 .PHONY: help install new test test-fast lint format locks bench
@@ -19,34 +20,37 @@ test-fast: .venv/tests-installed ## Run the tests that install nothing
 	@$(PYTHON) -m pytest -n 2 -m 'not slow' $(ARGS)
 
 lint: .venv/tests-installed ## Check style and types of the template's own code
-	@$(PYTHON) -m ruff check
-	@$(PYTHON) -m ruff format --check
+	@$(PYTHON) -m ruff check $(SOURCES)
+	@$(PYTHON) -m ruff format --check $(SOURCES)
 	@$(PYTHON) -m mypy
 
 format: .venv/tests-installed ## Repair style
-	@$(PYTHON) -m ruff check --fix
-	@$(PYTHON) -m ruff format
+	@$(PYTHON) -m ruff check --fix $(SOURCES)
+	@$(PYTHON) -m ruff format $(SOURCES)
 
 locks: .venv/installed ## Resolve the poetry.lock of each kind of project anew
-	@$(MIRROR) $(PYTHON) scripts/lock.py $(abspath $(POETRY))
+	@$(LIKE_PIP) $(PYTHON) scripts/lock.py $(abspath $(POETRY))
 
 bench: .venv/tests-installed ## Measure
 	@$(PYTHON) -m benchmarks
 
 .venv/installed: pyproject.toml poetry.lock $(filter .poetry/bin/poetry,$(POETRY))
-	@$(MIRROR) $(POETRY) sync --quiet --only main
+	@echo "Installing Cookiecutter ..."
+	@log=$$($(LIKE_PIP) $(POETRY) install --no-interaction --only main 2>&1) || { echo "$$log" >\&2; exit 1; }
 	@touch $@
 
 .venv/tests-installed: .venv/installed
-	@$(MIRROR) $(POETRY) sync --quiet
+	@echo "Installing the tests' tools ..."
+	@log=$$($(LIKE_PIP) $(POETRY) sync --no-interaction 2>&1) || { echo "$$log" >\&2; exit 1; }
 	@touch $@
 
-# Without Poetry on the PATH, this folder gets its own, which asks pip for the package index:
-# unlike plain Poetry it also works with the mirrors that serve no more than PEP 503.
+# Without Poetry on the PATH, this folder gets its own, which uses the index and the certificates
+# that pip is set up with, and unlike plain Poetry works with mirrors that serve only PEP 503.
 .poetry/bin/poetry:
 	@python3 -m venv .poetry
 	@.poetry/bin/pip install -qq 'poetry>=2.3,<3' 'poetry-plugin-pypi-mirror<1'
 
-MIRROR = $(if $(filter .poetry/bin/poetry,$(POETRY)),POETRY_PYPI_MIRROR_URL="$$($(PIP_INDEX))")
-PIP_INDEX = .poetry/bin/python -c 'from pip._internal.commands import create_command as c; \
-	print(c("install").parser.get_default_values().index_url)'
+LIKE_PIP = $(if $(filter %.poetry/bin/poetry,$(POETRY)),env $$($(PIP_SETTINGS)))
+PIP_SETTINGS = $(dir $(POETRY))python -c 'from pip._internal.commands import create_command; \
+	pip = create_command("install").parser.get_default_values(); \
+	print(f"POETRY_PYPI_MIRROR_URL={pip.index_url}", f"REQUESTS_CA_BUNDLE={pip.cert}" * bool(pip.cert))'

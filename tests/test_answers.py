@@ -1,0 +1,97 @@
+"""Bad answers: one sentence with the value and the way out, status 1, and nothing left behind."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ANSWERS, ROOT, run
+
+SLUGS = ["../evil", "My-Shop", "my shop", "1shop", "-shop", "shop-", "my--shop", "my_shop", "shöp"]
+TAKEN = ["class", "json", "fastapi", "alembic", "sqlmodel", "app", "tests", "nul", "com1"]
+EMAILS = ["ada", "ada@", "@example.org", "a b@example.org", "ada@localhost"]
+
+REFUSED = [
+    *[("project_slug", slug, "such as 'my-shop'") for slug in SLUGS],
+    *[("project_slug", slug, "choose another") for slug in TAKEN],
+    ("project_slug", "x" * 200, "at most 64"),
+    ("project_name", " ", "give the project a name"),
+    ("project_name", "a\tb", "leave it out"),
+    ("description", "a\u2028b", "leave it out"),
+    ("author_name", "a\nb", "leave it out"),
+    *[("author_email", email, "leave it empty") for email in EMAILS],
+    ("database", "mysql", "sqlite"),
+    ("license", "mit", "Apache-2.0"),
+    ("install", "perhaps", "install"),
+    ("databse", "sqlite", ", ".join(ANSWERS)),
+]
+
+
+def new(folder: Path, *answers: str, status: int) -> str:
+    """Run what `make new` runs."""
+    command: list[str | Path] = [
+        sys.executable,
+        ROOT / "scripts" / "new.py",
+        "--no-input",
+        "--default-config",
+    ]
+    return run(*command, "-o", folder, "install=no", *answers, cwd=ROOT, status=status).stdout
+
+
+@pytest.mark.parametrize(("key", "value", "way_out"), REFUSED)
+def test_make_new_refuses_in_one_sentence(
+    tmp_path: Path, key: str, value: str, way_out: str
+) -> None:
+    folder = tmp_path / "projects"
+    folder.mkdir()
+    said = new(folder, "project_slug=my-shop", f"{key}={value}", status=1)
+    sentence = said.strip().splitlines()[0]
+    assert (repr(value) if key in ANSWERS else key) in sentence
+    assert way_out in sentence
+    assert "Traceback" not in said
+    assert not list(tmp_path.rglob("*shop*"))
+    assert list(tmp_path.iterdir()) == [folder]
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize(("key", "value", "way_out"), REFUSED[:3])
+def test_plain_cookiecutter_refuses_with_the_same_sentence(
+    tmp_path: Path, key: str, value: str, way_out: str
+) -> None:
+    cookiecutter = Path(sys.executable).with_name("cookiecutter")
+    said = run(
+        cookiecutter, ROOT, "--no-input", "--default-config", "-o", tmp_path, f"{key}={value}",
+        cwd=tmp_path, status=1,
+    ).stdout  # fmt: skip
+    assert way_out in said.splitlines()[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_old_cookiecutter_is_refused(tmp_path: Path) -> None:
+    hook = (ROOT / "hooks" / "pre_gen_project.py").read_text(encoding="utf-8")
+    hook = hook.replace("{{ cookiecutter | tojson }}", "{}")
+    hook = hook.replace(
+        "from importlib.metadata import version", 'version = {"cookiecutter": "2.6.0"}.get'
+    )
+    (tmp_path / "hook.py").write_text(hook, encoding="utf-8")
+    said = run(sys.executable, "hook.py", cwd=tmp_path, status=1).stdout
+    assert re.fullmatch(r"Cookiecutter 2\.6\.0 is too old .* 2\.7 or newer.*\n", said)
+
+
+def test_an_existing_folder_is_not_touched(tmp_path: Path) -> None:
+    mine = tmp_path / "my-service" / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    said = new(tmp_path, status=1)
+    assert "already exists" in said
+    assert [path.name for path in mine.parent.iterdir()] == ["mine.txt"]
+
+
+def test_overwriting_keeps_what_the_template_does_not_have(tmp_path: Path) -> None:
+    mine = tmp_path / "my-service" / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    new(tmp_path, "--overwrite-if-exists", status=0)
+    assert mine.read_text() == "mine"
+    assert (mine.parent / "alembic.ini").exists()

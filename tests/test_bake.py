@@ -1,0 +1,170 @@
+"""Every combination of answers gives exactly the files it asks for, all of them clean."""
+
+import configparser
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import Bake, combinations, every_combination, own_poetry, run, text_files
+
+COMMON = [
+    ".env.example",
+    ".gitignore",
+    "CHANGELOG.md",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "alembic.ini",
+    "poetry.lock",
+    "poetry.toml",
+    "pyproject.toml",
+    "app/__init__.py",
+    "app/main.py",
+    "app/api/__init__.py",
+    "app/api/deps.py",
+    "app/api/errors.py",
+    "app/api/health.py",
+    "app/api/routes/__init__.py",
+    "app/api/routes/items.py",
+    "app/core/__init__.py",
+    "app/core/config.py",
+    "app/core/db.py",
+    "app/core/migrations.py",
+    "app/models/__init__.py",
+    "app/models/item.py",
+    "migrations/HEAD",
+    "migrations/README",
+    "migrations/env.py",
+    "migrations/script.py.mako",
+    "migrations/versions/20261122_180053_fa22138446a8_create_item.py",
+    "tests/__init__.py",
+    "tests/alembic.py",
+    "tests/conftest.py",
+    "tests/database.py",
+    "tests/test_config.py",
+    "tests/api/__init__.py",
+    "tests/api/test_health.py",
+    "tests/api/test_items.py",
+    "tests/migrations/__init__.py",
+    "tests/migrations/alembic_init.diff",
+    "tests/migrations/alembic_init.py",
+    "tests/migrations/test_alembic_init.py",
+    "tests/migrations/test_migrations.py",
+    "tests/migrations/test_models.py",
+]
+ONLY = {"database": {"postgresql": ["scripts/local_postgres.py"]}}
+
+
+@every_combination
+def test_exact_files(bake: Bake, answers: dict[str, Any]) -> None:
+    project = bake(**answers)
+    asked = [name for key, files in ONLY.items() for name in files.get(answers[key], [])]
+    assert {str(path.relative_to(project)) for path in text_files(project)} == {*COMMON, *asked}
+    assert not [path for path in project.rglob("*") if path.is_dir() and not any(path.iterdir())]
+
+
+@every_combination
+def test_every_file_is_clean(bake: Bake, answers: dict[str, Any]) -> None:
+    project = bake(**answers)
+    for path in text_files(project):
+        text = path.read_text(encoding="utf-8")
+        name = path.relative_to(project)
+        assert text == "" or re.search(r"\S\n\Z", text), f"{name} does not end in one newline"
+        if path.suffix not in {".py", ".mako"}:  # two blank lines are Python's own style
+            assert "\n\n\n" not in text, f"{name} has a double blank line"
+        if name.name not in {"LICENSE", "poetry.lock"}:
+            assert not re.search(r"[ \t]\n", text), f"{name} has trailing blanks"
+        assert not re.search(r"{{|{%|{#|cookiecutter", text), f"{name} has Jinja left"
+
+
+@every_combination
+def test_every_file_parses(bake: Bake, answers: dict[str, Any]) -> None:
+    project = bake(**answers)
+    for path in text_files(project):
+        text = path.read_text(encoding="utf-8")
+        match path.suffix:
+            case ".toml" | ".lock":
+                tomllib.loads(text)
+            case ".ini":
+                configparser.ConfigParser().read_string(text)
+            case ".yaml" | ".yml":
+                yaml.safe_load(text)
+            case ".py":
+                compile(text, path.name, "exec")
+
+
+@pytest.mark.parametrize("answers", combinations()[:1])
+def test_two_bakes_are_the_same_bytes(bake: Bake, answers: dict[str, Any]) -> None:
+    one, other = bake(**answers), bake(**answers)
+    assert [p.relative_to(one) for p in text_files(one)] == [
+        p.relative_to(other) for p in text_files(other)
+    ]
+    for path in text_files(one):
+        assert path.read_bytes() == (other / path.relative_to(one)).read_bytes()
+
+
+@every_combination
+def test_the_license_is_the_chosen_one(bake: Bake, answers: dict[str, Any]) -> None:
+    project = bake(**answers)
+    spdx = tomllib.loads((project / "pyproject.toml").read_text())["project"]["license"]
+    assert answers["license"] in spdx
+    title = {
+        "MIT": "MIT License",
+        "Apache-2.0": "Apache License",
+        "BSD-3-Clause": "BSD 3-Clause License",
+        "GPL-3.0-or-later": "GNU GENERAL PUBLIC LICENSE",
+        "Proprietary": "All rights reserved",
+    }
+    assert title[answers["license"]] in (project / "LICENSE").read_text()
+
+
+@every_combination
+def test_style_and_types(installed: Bake, answers: dict[str, Any]) -> None:
+    project = installed(**answers)
+    for command in (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]):
+        run(project / ".venv" / "bin" / command[0], *command[1:], cwd=project)
+
+
+HOSTILE = [
+    """He said "it's" \\ `$HOME` ${HOME} %(here)s""",
+    "'single' \"one double",
+    "<b>& co</b> #1: {curly} [square]",
+    "🚀 שלום עולם e\u0301 ― \\u0041 \\n",
+    "x" * 300,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_answers_arrive_verbatim(installed: Bake, text: str) -> None:
+    project = installed(
+        project_name=text, project_slug="my-shop", description=text, author_name=text
+    )
+    toml = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert toml["description"] == text
+    assert toml["authors"] == [{"name": text}]
+    python = project / ".venv" / "bin" / "python"
+    show = "import json; from app.main import app; print(json.dumps(app.openapi()['info']))"
+    done = run(python, "-c", show, cwd=project, DATABASE_URL="sqlite:///app.db")
+    info = json.loads(done.stdout)
+    assert (info["title"], info["description"]) == (text, text)
+    run(project / ".venv" / "bin" / "ruff", "format", "--check", cwd=project)
+    run(project / ".venv" / "bin" / "ruff", "check", cwd=project)
+
+
+def test_the_lock_belongs_to_the_project(installed: Bake) -> None:
+    for answers in combinations():
+        run(own_poetry(), "check", "--lock", cwd=installed(**answers))
+
+
+def test_no_path_of_a_machine_and_no_index_host(bake: Bake) -> None:
+    files: list[Path] = []
+    for answers in combinations():
+        files += text_files(bake(**answers))
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"pypi\.org|pythonhosted|/root/|/home/", text), path

@@ -1,0 +1,80 @@
+"""The README's commands, verbatim, as a newcomer types them: a fresh clone, an empty home."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+from tests.conftest import ROOT
+
+PATIENCE = 300.0
+COMMANDS = re.findall(r"```console\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+def newcomers_environment(home: Path) -> dict[str, str]:
+    """Keep what belongs to the machine (paths, pip's index and certificates), nothing else."""
+    python = Path(shutil.which("python3", path=os.environ["PATH"]) or "/usr/bin/python3")
+    kept = {k: v for k, v in os.environ.items() if k.startswith(("PIP_", "PYENV_", "LANG"))}
+    path = os.pathsep.join([str(python.parent), "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin"])
+    return kept | {"HOME": str(home), "PATH": path}
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_readme(tmp_path: Path) -> None:
+    home, clone = tmp_path / "home", tmp_path / "clone"
+    home.mkdir()
+    files = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout.split("\0")  # fmt: skip
+    for name in filter(None, files):
+        if (ROOT / name).exists():
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, clone / name)
+    environment = newcomers_environment(home)
+
+    def shell(command: str, cwd: Path, answers: str = "") -> str:
+        done = subprocess.run(
+            command, shell=True, cwd=cwd, env=environment, input=answers, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    new, run_it, without_questions = COMMANDS
+    said = shell(new, clone, answers="\n" * 20)
+    assert "✓ upgrade again" in said, said
+    assert "NOT CHECKED" not in said
+
+    project = tmp_path / "my-service"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        environment["UVICORN_PORT"] = str(probe.getsockname()[1])
+    server = subprocess.Popen(
+        run_it, shell=True, cwd=clone, env=environment, start_new_session=True
+    )
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with urlopen(f"http://127.0.0.1:{environment['UVICORN_PORT']}/docs") as page:
+                    assert "swagger" in page.read().decode()
+                break
+            except URLError:
+                assert server.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+    finally:
+        os.killpg(server.pid, signal.SIGINT)
+        server.wait()
+    assert "[100%]" in shell("make test", project)
+    shell(without_questions.replace("-o /tmp", f"-o {home}"), clone)
+    assert "[100%]" in shell("make test", home / "my-shop")
