@@ -36,12 +36,12 @@ bench: .venv/tests-installed ## Measure
 
 .venv/installed: pyproject.toml poetry.lock $(filter .poetry/bin/poetry,$(POETRY))
 	@echo "Installing Cookiecutter ..."
-	@log=$$($(LIKE_PIP) $(POETRY) install --no-interaction --only main 2>&1) || { echo "$$log" >\&2; exit 1; }
+	@log=$$($(LIKE_PIP) $(POETRY) install --no-interaction --only main 2>&1) || { echo "$$log" >&2; exit 1; }
 	@touch $@
 
 .venv/tests-installed: .venv/installed
 	@echo "Installing the tests' tools ..."
-	@log=$$($(LIKE_PIP) $(POETRY) sync --no-interaction 2>&1) || { echo "$$log" >\&2; exit 1; }
+	@log=$$($(LIKE_PIP) $(POETRY) sync --no-interaction 2>&1) || { echo "$$log" >&2; exit 1; }
 	@touch $@
 
 # Without Poetry on the PATH, this folder gets its own, which uses the index and the certificates

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Generator, Iterator
 from itertools import cycle, product
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
@@ -153,7 +154,7 @@ def installed(bake: Bake, environment: Callable[[Path], Path]) -> Bake:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> str:
+def postgres() -> str:
     """Give the URL of a real PostgreSQL server on which tests may create databases."""
     if url := os.environ.get("TEST_DATABASE_URL"):
         return url
@@ -163,8 +164,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> str:
         if os.environ.get("CI"):
             raise
         pytest.skip(f"no PostgreSQL here: {error}; set TEST_DATABASE_URL")
-    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    return server.get_uri()
+    # not in pytest's own folder, which pytest closes to the user that a server of root runs as
+    return get_server(mkdtemp(prefix="postgres-"), cleanup_mode="delete").get_uri()
 
 
 @pytest.fixture

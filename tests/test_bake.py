@@ -57,7 +57,11 @@ COMMON = [
     "tests/migrations/test_migrations.py",
     "tests/migrations/test_models.py",
 ]
-ONLY = {"database": {"postgresql": ["scripts/local_postgres.py"]}}
+ONLY = {
+    "database": {
+        "postgresql": ["app/core/autogenerate_postgresql.py", "scripts/local_postgres.py"],
+    }
+}
 
 
 @every_combination

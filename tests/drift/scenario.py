@@ -157,8 +157,10 @@ TEXTS = {
     ),
     "sqlite": (
         """CREATE TABLE own (a integer NOT NULL CONSTRAINT pk PRIMARY KEY, -- the key, of (
-        "b" text collate nocase DEFAULT ('x') NULL CHECK (b <> ','), [c] int as (a*2) virtual,
-        team integer CONSTRAINT fk REFERENCES team(id) NOT DEFERRABLE ON DELETE NO ACTION UNIQUE)""",
+        "b" text collate nocase DEFAULT ('x') NULL CHECK (b <> ','),
+        [c] int as (a*2) virtual,
+        team integer CONSTRAINT fk REFERENCES team(id)
+        ON DELETE NO ACTION NOT DEFERRABLE UNIQUE)""",
         """CREATE TABLE "own" (team INTEGER, c INT GENERATED ALWAYS AS (a * 2),
         b TEXT DEFAULT 'x' COLLATE "NOCASE", a INTEGER NOT NULL,
         CHECK ( "b"<>',' ), CONSTRAINT pk PRIMARY KEY (a), UNIQUE (team),

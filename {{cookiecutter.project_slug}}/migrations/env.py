@@ -53,9 +53,11 @@ def run_migrations_offline() -> None:
         literal_binds=True,
         dialect_opts={"paramstyle": "named"},
         # <--- CHANGE HERE: the project's options, the same as online
-        **migrations.options(config, url.get_dialect()()),
+        **migrations.options(config, target_metadata, url.get_dialect()()),
     )
 
+    # <--- CHANGE HERE: the timeouts of a migrating session, in the script too
+    migrations.begin_offline()
     with context.begin_transaction():
         context.run_migrations()
 
@@ -65,7 +67,7 @@ def do_run_migrations(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=target_metadata,
-        **migrations.options(config, connection.dialect),
+        **migrations.options(config, target_metadata, connection.dialect, connection),
     )
 
     with context.begin_transaction():

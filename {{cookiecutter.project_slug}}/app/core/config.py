@@ -55,28 +55,56 @@ def parse_database_url(value: str) -> URL:
     return url
 
 
+DatabaseURL = Annotated[URL, NoDecode, PlainValidator(parse_database_url)]
+
+
+def synchronous(url: URL) -> str:
+    """Write a URL, password included, with the driver for Alembic and scripts."""
+    drivername = SYNC_DRIVERS[url.get_backend_name()]
+    return url.set(drivername=drivername).render_as_string(hide_password=False)
+
+
+def asynchronous(url: URL) -> str:
+    """Write a URL, password included, with an asynchronous driver: its own if it names one."""
+    named = url.get_dialect().is_async
+    drivername = url.drivername if named else ASYNC_DRIVERS[url.get_backend_name()]
+    return url.set(drivername=drivername).render_as_string(hide_password=False)
+
+
 class Settings(BaseSettings):
     """Everything that may differ between one deployment and the next."""
 
     model_config = SettingsConfigDict(env_file=ROOT / ".env", extra="ignore", frozen=True)
 
     PROJECT_NAME: str = {{ python_string(cookiecutter.project_name) }}
-    DATABASE_URL: Annotated[URL, NoDecode, PlainValidator(parse_database_url)]
+    DATABASE_URL: DatabaseURL
+{% if cookiecutter.database == 'postgresql' %}
+    # Where the application goes through a pooler, the way around it
+    MIGRATION_DATABASE_URL: DatabaseURL | None = None
+    # Seconds: for another process's migration, for a table's lock, for a statement (0: no limit)
+    MIGRATION_WAIT: float = 300
+    MIGRATION_LOCK_TIMEOUT: float = 2
+    MIGRATION_STATEMENT_TIMEOUT: float = 0
+{% endif %}
 
     @property
     def SQLALCHEMY_DATABASE_URI(self) -> str:
-        """The URL for synchronous engines (Alembic, scripts), password included."""
-        return self._with_driver(SYNC_DRIVERS[self.DATABASE_URL.get_backend_name()])
+        """The URL for synchronous engines, password included."""
+        return synchronous(self.DATABASE_URL)
 
     @property
     def SQLALCHEMY_DATABASE_URI_ASYNC(self) -> str:
         """The URL for the application's asynchronous engine, password included."""
-        if self.DATABASE_URL.get_dialect().is_async:
-            return self._with_driver(self.DATABASE_URL.drivername)
-        return self._with_driver(ASYNC_DRIVERS[self.DATABASE_URL.get_backend_name()])
+        return asynchronous(self.DATABASE_URL)
 
-    def _with_driver(self, drivername: str) -> str:
-        return self.DATABASE_URL.set(drivername=drivername).render_as_string(hide_password=False)
+    @property
+    def MIGRATION_DATABASE_URI(self) -> str:
+        """The URL that Alembic migrates with, password included."""
+{% if cookiecutter.database == 'postgresql' %}
+        return synchronous(self.MIGRATION_DATABASE_URL or self.DATABASE_URL)
+{% else %}
+        return synchronous(self.DATABASE_URL)
+{% endif %}
 
 
 def load_settings() -> Settings:

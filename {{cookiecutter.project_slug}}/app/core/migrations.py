@@ -1,32 +1,63 @@
-"""What `migrations/env.py` adds to Alembic's own template.
+"""What `migrations/env.py` adds to Alembic's own template: how to connect, wait and verify.
 
-Run as a module, it writes `migrations/HEAD`; Alembic does so after each new revision.
+How revisions are written is in `app/core/autogenerate.py`. Run as a module, this file writes
+`migrations/HEAD`; Alembic does so after each new revision.
 """
 
-import logging
+import threading
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
-from alembic.autogenerate.api import AutogenContext
+from alembic import command, context
 from alembic.config import Config
-from alembic.operations import ops
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import SQLModel
 
-from app.core.config import ROOT, settings
-from app.core.db import create_migration_engine
+from app.core.config import ROOT, settings, synchronous
+from app.core.migration_engine import (
+    SESSION_SETTINGS,
+    create_migration_engine,
+    problems,
+    run_alone,
+)
 
-log = logging.getLogger("alembic.env")
+_one_thread = threading.Lock()
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Migrate a database from within a program, as `alembic upgrade` does from a shell.
+
+    Alembic's `context` and `op` belong to the process, so one thread at a time gets in. From a
+    coroutine, call it with `asyncio.to_thread`.
+
+    Args:
+        url: The database, with a synchronous driver.
+        revision: Where to go.
+
+    Raises:
+        CommandError: As `run()`.
+    """
+    with _one_thread:
+        command.upgrade(alembic_config(url), revision)
+
+
+def alembic_config(url: str) -> Config:
+    """Make Alembic's configuration for one database, whatever the settings say."""
+    return Config(ROOT / "alembic.ini", attributes={"url": url})
 
 
 def is_command_line(config: Config) -> bool:
     """Tell whether the `alembic` command is running, rather than a caller of `alembic.command`."""
     return config.cmd_opts is not None
+
+
+def running_command(config: Config) -> str:
+    """Name the `alembic` command that is running; nothing when a program calls Alembic."""
+    name: str = config.cmd_opts.cmd[0].__name__ if config.cmd_opts else ""
+    return name
 
 
 def target_metadata(config: Config) -> sa.MetaData:
@@ -42,7 +73,7 @@ def target_metadata(config: Config) -> sa.MetaData:
     Raises:
         CommandError: There is no table at all, so everything would look dropped.
     """
-    if is_command_line(config) and _command(config) not in {"check", "revision"}:
+    if running_command(config) not in {"", "check", "revision", "stamp"}:
         return sa.MetaData(naming_convention=SQLModel.metadata.naming_convention)
     from app.models import SQLModel as Models
 
@@ -52,77 +83,157 @@ def target_metadata(config: Config) -> sa.MetaData:
 
 
 def database_url(config: Config) -> str:
-    """Choose the database: the caller's `config.attributes["url"]`, else `DATABASE_URL`."""
-    url: str = config.attributes.get("url", settings.SQLALCHEMY_DATABASE_URI)
+    """Choose the database: `config.attributes["url"]`, else the settings'."""
+    url: str = config.attributes.get("url", settings.MIGRATION_DATABASE_URI)
     return url
 
 
-def options(config: Config, dialect: sa.Dialect) -> dict[str, Any]:
-    """Make the arguments of `context.configure()` that are the same online and offline.
+def options(
+    config: Config,
+    metadata: sa.MetaData,
+    dialect: sa.Dialect,
+    connection: sa.Connection | None = None,
+) -> dict[str, Any]:
+    """Make the arguments of `context.configure()` that Alembic's template does not have.
 
     Args:
         config: Alembic's configuration.
+        metadata: The tables that Alembic compares with the database, if it does.
         dialect: The database's dialect.
+        connection: The connection to the database; None offline.
 
     Returns:
         Arguments for `alembic.runtime.environment.EnvironmentContext.configure`.
     """
-    return {
+    arguments: dict[str, Any] = {
         "transaction_per_migration": True,
         "transactional_ddl": True,
         "render_as_batch": dialect.name == "sqlite",
-        "render_item": render_item,
-        "process_revision_directives": partial(review, config),
     }
+    if connection is not None and metadata.tables:
+        from app.core import autogenerate
+
+        arguments |= autogenerate.options(config, metadata, connection)
+    return arguments
+
+
+def begin_offline() -> None:
+    """Begin a script of `--sql` with the settings that a migrating session has."""
+    for name, value in SESSION_SETTINGS.items():
+        context.execute(f"SET {name} = '{value}'")
 
 
 def run(config: Config, migrate: Callable[[sa.Connection], None]) -> None:
-    """Connect to the database and migrate it.
+    """Connect to the database, migrate it, and verify that what was done is there to stay.
+
+    The database is the connection in `config.attributes["connection"]`, else the one that an
+    engine there connects to, else that of `database_url()`. A connection stays the caller's:
+    what its transaction holds, it commits.
 
     Args:
         config: Alembic's configuration.
         migrate: Configures Alembic's context with the connection and runs the migrations.
 
     Raises:
-        CommandError: The database cannot be reached; the message names the variable and the
-            reason, never the password.
+        CommandError: The database cannot be reached or is not this code's, another process
+            migrates it for too long, or the result was not committed. The message says what to
+            do, and never holds a password.
+    """
+    given = config.attributes.get("connection")
+    if isinstance(given, sa.Connection):
+        migrate(given)
+        return
+    if isinstance(given, sa.Engine | AsyncEngine):
+        engine = open_engine(synchronous(given.url))
+    else:
+        engine = open_engine(database_url(config))
+
+    def migrate_on_one_connection() -> set[str]:
+        with engine.connect() as connection:
+            migrate(connection)
+            return revisions(connection)
+
+    with connect(engine) as connection:
+        refuse(config, connection)
+    if running_command(config) not in {"", "upgrade", "downgrade", "stamp"}:
+        migrate_on_one_connection()
+        return
+    expected = run_alone(engine, migrate_on_one_connection)
+    with engine.connect() as connection:
+        if revisions(connection) != expected:
+            raise CommandError("Not committed: a statement ran before context.configure().")
+        if found := problems(connection):
+            raise CommandError("\n".join(found))
+
+
+def open_engine(url: str) -> sa.Engine:
+    """Make the engine to migrate with.
+
+    Raises:
+        CommandError: The URL's driver is not installed.
     """
     try:
-        engine = create_migration_engine(database_url(config))
-        connection = engine.connect()
+        return create_migration_engine(url)
     except ModuleNotFoundError as error:
         raise CommandError(f"DATABASE_URL needs the package {error.name}.") from None
+
+
+def connect(engine: sa.Engine) -> sa.Connection:
+    """Connect, or say in one line why that is not possible.
+
+    Raises:
+        CommandError: With the variable's name and the reason, without the password.
+    """
+    try:
+        return engine.connect()
     except sa.exc.OperationalError as error:
         raise CommandError(f"DATABASE_URL: cannot connect to {engine.url}: {error.orig}") from None
-    with connection:
-        migrate(connection)
 
 
-def render_item(_kind: str, item: object, _context: AutogenContext) -> str | bool:
-    """Render SQLModel's own types as the SQLAlchemy types they wrap.
+def refuse(config: Config, connection: sa.Connection) -> None:
+    """Refuse what cannot end well, before anything is touched.
 
-    A revision must still run when SQLModel has moved or removed a private type.
-
-    Returns:
-        Python source for a revision, or False to let Alembic render the item.
+    Raises:
+        CommandError: The database is at a revision that this code does not have, there is more
+            than one head to upgrade to, or `stamp head` would state what is not so.
     """
-    if isinstance(item, TypeDecorator) and type(item).__module__.startswith("sqlmodel."):
-        return f"sa.{item.impl_instance!r}"
-    return False
+    command_name = running_command(config)
+    heads = context.script.get_heads()
+    target = getattr(config.cmd_opts, "revision", None)
+    if command_name == "upgrade" and target == "head" and len(heads) > 1:
+        raise CommandError(
+            f"There are {len(heads)} heads: {', '.join(heads)}. "
+            f"Join them: alembic merge -m 'Join heads' {' '.join(heads)}"
+        )
+    if getattr(config.cmd_opts, "purge", False):
+        return
+    for revision in revisions(connection):
+        if not is_known(revision):
+            raise CommandError(
+                f"The database is at revision {revision}, which this code does not have: newer "
+                "code migrated it. Run that code, or let it downgrade first. If the revision is "
+                "lost and the schema is this code's: alembic stamp --purge head"
+            )
+    stamped = getattr(config.cmd_opts, "revisions", [])
+    if command_name == "stamp" and {"head", *heads} & set(stamped):
+        from app.core import autogenerate
+
+        autogenerate.refuse_wrong_stamp(config, target_metadata(config), connection)
 
 
-def review(
-    config: Config,
-    _context: MigrationContext,
-    _revision: object,
-    directives: list[ops.MigrationScript],
-) -> None:
-    """Drop an autogenerated revision without operations before it is written."""
-    [script] = directives
-    wanted = not getattr(config.cmd_opts, "autogenerate", False)
-    if not wanted and script.upgrade_ops is not None and script.upgrade_ops.is_empty():
-        directives.clear()
-        log.info("Models and database agree: no revision written.")
+def is_known(revision: str) -> bool:
+    """Tell whether this code has a revision."""
+    try:
+        return context.script.get_revision(revision) is not None
+    except CommandError:
+        return False
+
+
+def revisions(connection: sa.Connection) -> set[str]:
+    """Read which revisions a database is at."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return set()
+    return set(connection.scalars(sa.text("SELECT version_num FROM alembic_version")))
 
 
 def write_head() -> None:
@@ -133,12 +244,6 @@ def write_head() -> None:
     """
     heads = ScriptDirectory.from_config(Config(ROOT / "alembic.ini")).get_heads()
     (ROOT / "migrations" / "HEAD").write_text("\n".join([*heads, ""]), encoding="utf-8")
-
-
-def _command(config: Config) -> str:
-    """Name the function of `alembic.command` that the command line runs."""
-    name: str = config.cmd_opts.cmd[0].__name__ if config.cmd_opts else ""
-    return name
 
 
 if __name__ == "__main__":

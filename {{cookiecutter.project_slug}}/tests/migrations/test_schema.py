@@ -3,12 +3,12 @@
 from difflib import unified_diff
 
 import pytest
+import sqlalchemy as sa
 from alembic import command
 from alembic.script import Script, ScriptDirectory
 
-from app.core.db import create_migration_engine
+from app.core.migrations import alembic_config, upgrade
 from app.models import SQLModel
-from tests.alembic import alembic_config, upgrade
 from tests.migrations.catalog import schema
 
 
@@ -29,7 +29,11 @@ def downgrade_one(url: str, script: Script) -> None:
 
 def test_models_and_migrations_agree(empty_url: str, other_empty_url: str) -> None:
     upgrade(empty_url)
-    SQLModel.metadata.create_all(create_migration_engine(other_empty_url))
+    schemas = {table.schema for table in SQLModel.metadata.tables.values()} - {None}
+    with sa.create_engine(other_empty_url, poolclass=sa.NullPool).begin() as connection:
+        for name in schemas:
+            connection.execute(sa.schema.CreateSchema(str(name)))
+        SQLModel.metadata.create_all(connection)
     fail_on_difference(
         "Write a revision. What models have no words for, such as a view, they create with DDL "
         "events: https://docs.sqlalchemy.org/en/latest/core/ddl.html",
