@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import Bake, every_database, run
 from tests.test_migrations import alembic
 

@@ -32,9 +32,12 @@ COMMON = [
     "app/api/routes/__init__.py",
     "app/api/routes/items.py",
     "app/core/__init__.py",
+    "app/core/autogenerate.py",
     "app/core/config.py",
     "app/core/db.py",
+    "app/core/migration_engine.py",
     "app/core/migrations.py",
+    "app/core/types.py",
     "app/models/__init__.py",
     "app/models/item.py",
     "migrations/HEAD",
@@ -43,7 +46,6 @@ COMMON = [
     "migrations/script.py.mako",
     "migrations/versions/20261122_180053_fa22138446a8_create_item.py",
     "tests/__init__.py",
-    "tests/alembic.py",
     "tests/conftest.py",
     "tests/database.py",
     "tests/test_config.py",
@@ -53,9 +55,11 @@ COMMON = [
     "tests/migrations/__init__.py",
     "tests/migrations/alembic_init.diff",
     "tests/migrations/alembic_init.py",
+    "tests/migrations/catalog.py",
     "tests/migrations/test_alembic_init.py",
     "tests/migrations/test_migrations.py",
     "tests/migrations/test_models.py",
+    "tests/migrations/test_schema.py",
 ]
 ONLY = {
     "database": {
