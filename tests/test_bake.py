@@ -59,11 +59,18 @@ COMMON = [
     "tests/migrations/test_alembic_init.py",
     "tests/migrations/test_migrations.py",
     "tests/migrations/test_models.py",
+    "tests/migrations/test_revisions.py",
     "tests/migrations/test_schema.py",
 ]
 ONLY = {
     "database": {
-        "postgresql": ["app/core/autogenerate_postgresql.py", "scripts/local_postgres.py"],
+        "sqlite": ["tests/migrations/test_sqlite.py"],
+        "postgresql": [
+            "app/core/autogenerate_postgresql.py",
+            "scripts/local_postgres.py",
+            "tests/migrations/test_lint.py",
+            "tests/migrations/test_postgresql.py",
+        ],
     }
 }
 

@@ -1,0 +1,184 @@
+"""What goes wrong with migrations in real services, tried on generated projects."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.conftest import Bake, every_database, run
+from tests.test_migrations import HERO, alembic, tables
+
+REPLICAS = 10
+
+
+def revise(project: Path, url: str, message: str, *options: str, status: int = 0) -> str:
+    """Write a revision for what changed."""
+    command = ("revision", "--autogenerate", "-m", message)
+    return alembic(project, url, *options, *command, status=status)
+
+
+def versions(project: Path) -> list[Path]:
+    """List the revisions' files."""
+    return sorted((project / "migrations" / "versions").glob("*.py"))
+
+
+@every_database
+def test_drops_renames_and_hopeless_columns_are_refused(
+    installed: Bake, database: str, database_url: str
+) -> None:
+    project = installed(database=database)
+    hero = project / "app" / "models" / "hero.py"
+    hero.write_text(HERO.lstrip())
+    alembic(project, database_url, "upgrade", "head")
+    revise(project, database_url, "add heroes")
+    alembic(project, database_url, "upgrade", "head")
+    written = versions(project)
+
+    hero.write_text(HERO.lstrip().replace("motto", "slogan"))
+    said = revise(project, database_url, "rename motto", status=255)
+    assert "This would drop hero.motto" in said
+    assert "new_column_name" in said
+    assert "-x allow-drop" in said
+    assert "Traceback" not in said
+
+    hero.write_text(HERO.lstrip() + "    level: int\n")
+    said = revise(project, database_url, "add level", status=255)
+    assert "hero.level is NOT NULL, and existing rows have no value for it" in said
+
+    hero.unlink()
+    said = revise(project, database_url, "drop heroes", status=255)
+    assert "This would drop hero and what is in it" in said
+    assert versions(project) == written
+
+    revise(project, database_url, "drop heroes", "-x", "allow-drop")
+    alembic(project, database_url, "upgrade", "head")
+    assert tables(project, database_url) == {"alembic_version", "item"}
+
+
+@every_database
+def test_a_database_ahead_of_the_code_is_told_plainly(
+    installed: Bake, database: str, database_url: str
+) -> None:
+    project = installed(database=database)
+    (project / "app" / "models" / "hero.py").write_text(HERO.lstrip())
+    alembic(project, database_url, "upgrade", "head")
+    revise(project, database_url, "add heroes")
+    alembic(project, database_url, "upgrade", "head")
+    versions(project)[-1].unlink()
+    for command in ("upgrade head", "downgrade -1", "current", "check"):
+        said = alembic(project, database_url, *command.split(), status=255)
+        assert "which this code does not have" in said
+        assert "alembic stamp --purge head" in said
+        assert "Traceback" not in said
+
+
+@every_database
+def test_only_the_right_schema_is_stamped(
+    installed: Bake, database: str, database_url: str
+) -> None:
+    project = installed(database=database)
+    said = alembic(project, database_url, "stamp", "head", status=255)
+    assert "The database is not what the models describe (1 differences" in said
+    assert "Traceback" not in said
+    alembic(project, database_url, "upgrade", "head")
+    forget = (
+        "import sqlalchemy as sa; from app.core.config import settings;"
+        "c = sa.create_engine(settings.SQLALCHEMY_DATABASE_URI).connect();"
+        "c.exec_driver_sql('DROP TABLE alembic_version'); c.commit()"
+    )
+    python = project / ".venv" / "bin" / "python"
+    run(python, "-c", forget, cwd=project, DATABASE_URL=database_url)
+    alembic(project, database_url, "stamp", "head")
+    assert "fa22138446a8 (head)" in alembic(project, database_url, "current")
+    alembic(project, database_url, "check")
+
+
+def test_two_branches_conflict_in_git_and_two_heads_are_named(
+    installed: Bake, tmp_path: Path
+) -> None:
+    project = installed()
+    url = f"sqlite:///{tmp_path}/app.db"
+    alembic(project, url, "upgrade", "head")
+
+    def git(*arguments: str, status: int | None = 0) -> str:
+        identity = ["-c", "user.name=me", "-c", "user.email=me@example.org"]
+        return run("git", *identity, *arguments, cwd=project, status=status).stdout
+
+    git("init", "--quiet", "--initial-branch=main")
+    git("add", ".")
+    git("commit", "--quiet", "-m", "Start")
+    for branch in ("one", "two"):
+        git("switch", "--quiet", "-c", branch, "main")
+        alembic(project, url, "revision", "-m", branch)
+        git("add", ".")
+        git("commit", "--quiet", "-m", branch)
+    said = git("merge", "one", status=1)
+    assert "CONFLICT (content): Merge conflict in migrations/HEAD" in said
+
+    said = alembic(project, url, "upgrade", "head", status=255)
+    assert "There are 2 heads" in said
+    command = re.search(r"alembic (merge -m 'Join heads' \w+ \w+)", said)
+    assert command
+    alembic(project, url, *command[1].replace("'Join heads'", "join").split())
+    alembic(project, url, "upgrade", "head")
+    assert (project / "migrations" / "HEAD").read_text().count("\n") == 1
+
+
+@every_database
+def test_replicas_may_all_migrate_at_once(
+    installed: Bake, database: str, database_url: str
+) -> None:
+    project = installed(database=database)
+    if database == "postgresql":  # where no transaction can hold, and a blocking lock would hang
+        alembic(project, database_url, "revision", "-m", "index titles")
+        file = versions(project)[-1]
+        file.write_text(
+            file.read_text()
+            .replace('"""Upgrade schema."""\n    pass', '"""Upgrade schema."""\n    with op.get_context().autocommit_block():\n        op.create_index("ix_item_title", "item", ["title"], postgresql_concurrently=True)')
+            .replace('"""Downgrade schema."""\n    pass', '"""Downgrade schema."""\n    op.drop_index("ix_item_title", "item")')
+        )  # fmt: skip
+    environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
+    replicas = [
+        subprocess.Popen(
+            [project / ".venv" / "bin" / "alembic", "upgrade", "head"],
+            cwd=project,
+            env=environment | {"DATABASE_URL": database_url},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(REPLICAS)
+    ]
+    said = [replica.communicate()[0] for replica in replicas]
+    assert [replica.returncode for replica in replicas] == [0] * REPLICAS, said
+    assert sum("Running upgrade  -> fa22138446a8" in text for text in said) == 1
+    assert "(head)" in alembic(project, database_url, "current")
+
+
+@pytest.mark.parametrize("database", ["postgresql"])
+def test_a_naive_time_becomes_aware_as_utc_whatever_the_servers_zone(
+    installed: Bake, database: str, database_url: str
+) -> None:
+    project = installed(database=database)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(f"ALTER DATABASE {name} SET timezone TO 'America/New_York'")
+    alembic(project, database_url, "upgrade", "head")
+    alembic(project, database_url, "revision", "-m", "times")
+    file = versions(project)[-1]
+    file.write_text(
+        file.read_text().replace(
+            '"""Upgrade schema."""\n    pass',
+            '"""Upgrade schema."""\n'
+            '    op.execute("CREATE TABLE clock (at timestamp)")\n'
+            "    op.execute(\"INSERT INTO clock VALUES ('2026-01-01 12:00')\")\n"
+            '    op.execute("ALTER TABLE clock ALTER at TYPE timestamptz")',
+        )
+    )
+    alembic(project, database_url, "upgrade", "head")
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute("SELECT at AT TIME ZONE 'UTC' = '2026-01-01 12:00' FROM clock")
+        assert row.fetchone() == (True,)

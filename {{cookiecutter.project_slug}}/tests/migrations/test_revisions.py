@@ -1,0 +1,82 @@
+"""What every revision must keep to, whatever it does."""
+
+import ast
+import asyncio
+import logging
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.script import ScriptDirectory
+
+from app.core.config import ROOT
+from app.core.migrations import alembic_config, upgrade
+from tests.migrations.catalog import schema
+
+REVISIONS = sorted((ROOT / "migrations" / "versions").glob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Name the top-level packages that a source file imports."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names.append(node.module or "app")
+    return {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("revision", REVISIONS, ids=lambda path: path.stem)
+def test_a_revision_does_not_import_the_application(revision: Path) -> None:
+    assert "app" not in imported(revision), "The application changes, an old revision must not."
+
+
+def test_the_history_loads_without_a_warning() -> None:
+    # warnings are errors here: a duplicate or missing revision is one
+    script = ScriptDirectory(str(ROOT / "migrations"))
+    assert len(list(script.walk_revisions())) == len(REVISIONS)
+    assert len(script.get_bases()) == 1
+
+
+def test_the_script_for_a_database_administrator_is_complete(
+    capsys: pytest.CaptureFixture[str], empty_url: str
+) -> None:
+    command.upgrade(alembic_config(empty_url), "head", sql=True)
+    script = capsys.readouterr().out
+    assert "CREATE TABLE item" in script
+    assert (ROOT / "migrations" / "HEAD").read_text().strip() in script
+
+
+def test_a_caller_keeps_its_logging(empty_url: str) -> None:
+    mine = logging.getLogger("mine")
+    root = logging.getLogger()
+    before = (root.level, root.handlers[:], mine.level, mine.disabled)
+    upgrade(empty_url)
+    assert (root.level, root.handlers[:], mine.level, mine.disabled) == before
+
+
+@pytest.mark.anyio
+async def test_a_coroutine_may_migrate(empty_url: str) -> None:
+    upgrade(empty_url)
+    await asyncio.to_thread(upgrade, empty_url)
+    assert schema(empty_url)
+
+
+def test_a_connection_may_be_handed_over(empty_url: str, other_empty_url: str) -> None:
+    engine = sa.create_engine(empty_url, poolclass=sa.NullPool)
+    config = alembic_config(other_empty_url)
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    assert schema(empty_url)
+    assert not schema(other_empty_url)
+
+
+def test_an_engine_may_be_handed_over(empty_url: str, other_empty_url: str) -> None:
+    config = alembic_config(other_empty_url)
+    config.attributes["connection"] = sa.create_engine(empty_url, poolclass=sa.NullPool)
+    command.upgrade(config, "head")
+    assert schema(empty_url)
+    assert not schema(other_empty_url)
