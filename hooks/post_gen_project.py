@@ -6,13 +6,13 @@ Everything here can be repeated by hand with the project's own `make install` an
 import json
 import os
 import shlex
-import shutil
-import subprocess
 import sys
-import tempfile
-import time
-from pathlib import Path
-from xml.etree import ElementTree
+
+# What only an installation needs is imported there, so that a mere bake is quick; even `typing`
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from subprocess import CompletedProcess
+    from xml.etree.ElementTree import Element
 
 # JSON in a raw string: whatever the answers hold, they stay data (JSON escapes their quotes)
 ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
@@ -22,8 +22,6 @@ SHOWN = {"tests.migrations.test_alembic_init", "tests.migrations.test_migrations
 
 # A make or a virtual environment around this one must not reach into the project's own
 FOREIGN = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "VIRTUAL_ENV", "PYTHONPATH"}
-
-EMPTY_UNLESS_ASKED_FOR = ("scripts",)
 
 PASSED, FAILED, SKIPPED = "✓", "✗", "-"
 
@@ -38,13 +36,13 @@ def main() -> int:
     Returns:
         The exit status: 1 when a check failed, else 0.
     """
-    prune()
+    arrange()
     if "_commit" in ANSWERS:  # cruft renders projects in temporary folders, to compare them
         return 0
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8", errors="replace", line_buffering=True)
-    print(f"\n{ANSWERS['project_name']} is in {Path.cwd()}\n")
-    steps = [f"cd {shlex.quote(shortest(Path.cwd()))}"]
+    print(f"\n{ANSWERS['project_name']} is in {os.getcwd()}\n")
+    steps = [f"cd {shlex.quote(shortest(os.getcwd()))}"]
     status = 0
     if ANSWERS["install"]:
         try:
@@ -70,11 +68,14 @@ def main() -> int:
     return 0
 
 
-def prune() -> None:
-    """Remove the folders that these answers leave empty."""
-    for folder in map(Path, EMPTY_UNLESS_ASKED_FOR):
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+def arrange() -> None:
+    """Keep the lock that belongs to the answers, and no folder that they leave empty."""
+    os.replace(f"{ANSWERS['database']}.lock", "poetry.lock")
+    for lock in ("sqlite.lock", "postgresql.lock"):
+        if os.path.exists(lock):
+            os.remove(lock)
+    if os.path.isdir("scripts") and not os.listdir("scripts"):
+        os.rmdir("scripts")
 
 
 def install() -> None:
@@ -83,6 +84,9 @@ def install() -> None:
     Raises:
         NotCheckedError: There is no make, or no package index.
     """
+    import shutil
+    import time
+
     if not shutil.which("make"):
         raise NotCheckedError("make is missing.")
     print("  installing with Poetry ...", end="", flush=True)
@@ -104,10 +108,14 @@ def check() -> int:
     Raises:
         NotCheckedError: A test was skipped, for want of a database server.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.xml"
-        result = make("check", PYTEST_ADDOPTS=f"--junit-xml={shlex.quote(str(report))}")
-        cases = list(ElementTree.parse(report).iter("testcase")) if report.exists() else []
+    from tempfile import TemporaryDirectory
+    from xml.etree import ElementTree
+
+    with TemporaryDirectory() as folder:
+        report = os.path.join(folder, "report.xml")
+        result = make("check", PYTEST_ADDOPTS=f"--junit-xml={shlex.quote(report)}")
+        written = os.path.exists(report)
+        cases = list(ElementTree.parse(report).iter("testcase")) if written else []
     others = []
     for case in cases:
         if case.get("classname") in SHOWN:
@@ -127,8 +135,10 @@ def check() -> int:
     return 0
 
 
-def make(target: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def make(target: str, **environment: str) -> "CompletedProcess[str]":
     """Run one of the project's make targets, its output captured."""
+    import subprocess
+
     return subprocess.run(
         ["make", "--silent", target],
         env={k: v for k, v in os.environ.items() if k not in FOREIGN} | environment,
@@ -141,9 +151,9 @@ def make(target: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def shortest(path: Path) -> str:
+def shortest(path: str) -> str:
     """Write a path as seen from the user's folder, unless the whole path is shorter."""
-    return min(os.path.relpath(path, os.environ.get("PWD")), str(path), key=len)
+    return min(os.path.relpath(path, os.environ.get("PWD")), path, key=len)
 
 
 def row(result: str, what: str, took: float) -> None:
@@ -151,19 +161,19 @@ def row(result: str, what: str, took: float) -> None:
     print(f"  {result} {what:<62} {took:5.1f} s")
 
 
-def mark(case: ElementTree.Element) -> str:
+def mark(case: "Element") -> str:
     """Choose the mark of a test."""
     if case.find("failure") is not None or case.find("error") is not None:
         return FAILED
     return PASSED if case.find("skipped") is None else SKIPPED
 
 
-def name(case: ElementTree.Element) -> str:
+def name(case: "Element") -> str:
     """Write a test's name as words."""
     return case.get("name", "").removeprefix("test_").replace("_", " ")
 
 
-def seconds(case: ElementTree.Element) -> float:
+def seconds(case: "Element") -> float:
     """Read how long a test took."""
     return float(case.get("time", 0))
 

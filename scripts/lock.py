@@ -39,8 +39,7 @@ def main(poetry: str) -> None:
             lock = Path(project) / "poetry.lock"
             lock.unlink(missing_ok=True)
             subprocess.run([poetry, "lock"], cwd=project, check=True)
-            name = "{% if cookiecutter.database == '" + database + "' %}poetry.lock{% endif %}"
-            shutil.copyfile(lock, TEMPLATE / name)
+            shutil.copyfile(lock, TEMPLATE / f"{database}.lock")
 
 
 if __name__ == "__main__":

@@ -71,12 +71,10 @@ def test_plain_cookiecutter_refuses_with_the_same_sentence(
 def test_an_old_cookiecutter_is_refused(tmp_path: Path) -> None:
     hook = (ROOT / "hooks" / "pre_gen_project.py").read_text(encoding="utf-8")
     hook = hook.replace("{{ cookiecutter | tojson }}", "{}")
-    hook = hook.replace(
-        "from importlib.metadata import version", 'version = {"cookiecutter": "2.6.0"}.get'
-    )
+    (tmp_path / "cookiecutter-2.6.0.dist-info").mkdir()
     (tmp_path / "hook.py").write_text(hook, encoding="utf-8")
     said = run(sys.executable, "hook.py", cwd=tmp_path, status=1).stdout
-    assert re.fullmatch(r"Cookiecutter 2\.6\.0 is too old .* 2\.7 or newer.*\n", said)
+    assert re.fullmatch(r"Cookiecutter 2\.6 is too old .* 2\.7 or newer.*\n", said)
 
 
 def test_an_existing_folder_is_not_touched(tmp_path: Path) -> None:

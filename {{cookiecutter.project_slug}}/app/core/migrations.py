@@ -13,7 +13,6 @@ from alembic import command, context
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import SQLModel
 
 from app.core.config import ROOT, settings, synchronous
@@ -143,10 +142,7 @@ def run(config: Config, migrate: Callable[[sa.Connection], None]) -> None:
     if isinstance(given, sa.Connection):
         migrate(given)
         return
-    if isinstance(given, sa.Engine | AsyncEngine):
-        engine = open_engine(synchronous(given.url))
-    else:
-        engine = open_engine(database_url(config))
+    engine = open_engine(synchronous(given.url) if given else database_url(config))
 
     def migrate_on_one_connection() -> set[str]:
         with engine.connect() as connection:

@@ -1,0 +1,1 @@
+"""Measurements of this template; run with `make bench` or `python -m benchmarks`."""
