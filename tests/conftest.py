@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Generator, Iterator
 from itertools import cycle, product
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import pytest
@@ -151,6 +151,17 @@ def installed(bake: Bake, environment: Callable[[Path], Path]) -> Bake:
         return project
 
     return installed
+
+
+@pytest.fixture
+def open_folder() -> Generator[Path]:
+    """Make a folder for projects that bring a PostgreSQL server of their own.
+
+    Started by root it runs as another user, to whom pytest closes its own temporary folder.
+    """
+    with TemporaryDirectory(prefix="projects-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

@@ -50,14 +50,14 @@ def template(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 @every_database
-def test_the_report_shows_each_check_and_the_next_steps(tmp_path: Path, database: str) -> None:
-    said = new(ROOT, tmp_path, f"database={database}")
+def test_the_report_shows_each_check_and_the_next_steps(open_folder: Path, database: str) -> None:
+    said = new(ROOT, open_folder, f"database={database}")
     for check in ["installed with Poetry", *CHECKS]:
         assert re.search(rf"✓ {check} +\d+\.\d s\n", said), said
     assert "NOT CHECKED" not in said
     assert re.search(r"Next:\n  cd \S+/my-service\n  make run\n", said)
     assert f"database={database}" in said.splitlines()[-2]
-    project = tmp_path / "my-service"
+    project = open_folder / "my-service"
     assert not (project / ".env").exists()
     assert not (project / "app.db").exists()
 

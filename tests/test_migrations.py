@@ -144,7 +144,7 @@ def test_each_patch_of_alembics_files_is_marked(bake: Bake, database: str) -> No
     project = bake(database=database)
     diff = (project / "tests" / "migrations" / "alembic_init.diff").read_text()
     env, mako = diff.split("+++ migrations/env.py")[1].split("+++ migrations/script.py.mako")
-    assert env.count("CHANGE HERE") == 7
+    assert env.count("CHANGE HERE") == 8
     assert mako.count("CHANGE HERE") >= 2
 
 

@@ -28,8 +28,8 @@ def newcomers_environment(home: Path) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_the_commands_of_the_readme(tmp_path: Path) -> None:
-    home, clone = tmp_path / "home", tmp_path / "clone"
+def test_the_commands_of_the_readme(open_folder: Path) -> None:
+    home, clone = open_folder / "home", open_folder / "clone"
     home.mkdir()
     files = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
@@ -54,7 +54,7 @@ def test_the_commands_of_the_readme(tmp_path: Path) -> None:
     assert "✓ upgrade again" in said, said
     assert "NOT CHECKED" not in said
 
-    project = tmp_path / "my-service"
+    project = open_folder / "my-service"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         environment["UVICORN_PORT"] = str(probe.getsockname()[1])

@@ -1,5 +1,7 @@
 """Probes for whatever runs the service, outside the versioned API."""
 
+import asyncio
+
 from fastapi import APIRouter, HTTPException
 from sqlalchemy import String, column, select, table
 from sqlalchemy.exc import SQLAlchemyError
@@ -10,6 +12,8 @@ from app.api.errors import NOT_READY
 from app.core.config import ROOT
 
 router = APIRouter(tags=["health"])
+
+PATIENCE = 5  # seconds for the database to answer
 
 # The revision this code was written for, kept by Alembic's post-write hook.
 HEAD = (ROOT / "migrations" / "HEAD").read_text(encoding="utf-8").strip()
@@ -32,9 +36,10 @@ async def livez() -> Health:
 async def readyz(session: SessionDep) -> Health:
     """Say whether requests can be served: the database answers, and its revision is the code's."""
     try:
-        connection = await session.connection()
-        await connection.execute(select(1))
-    except (SQLAlchemyError, OSError):
+        async with asyncio.timeout(PATIENCE):
+            connection = await session.connection()
+            await connection.execute(select(1))
+    except (SQLAlchemyError, OSError):  # a timeout is an OSError
         raise HTTPException(503, "The database does not answer.") from None
     try:
         revisions = list(await connection.scalars(select(VERSIONS.c.version_num)))

@@ -40,15 +40,6 @@ def test_the_history_loads_without_a_warning() -> None:
     assert len(script.get_bases()) == 1
 
 
-def test_the_script_for_a_database_administrator_is_complete(
-    capsys: pytest.CaptureFixture[str], empty_url: str
-) -> None:
-    command.upgrade(alembic_config(empty_url), "head", sql=True)
-    script = capsys.readouterr().out
-    assert "CREATE TABLE item" in script
-    assert (ROOT / "migrations" / "HEAD").read_text().strip() in script
-
-
 def test_a_caller_keeps_its_logging(empty_url: str) -> None:
     mine = logging.getLogger("mine")
     root = logging.getLogger()
