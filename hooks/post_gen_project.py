@@ -187,5 +187,7 @@ def command() -> str:
 if __name__ == "__main__":
     try:
         sys.exit(main())
+    except BrokenPipeError:  # nobody reads the report, as in `make new | head`: keep the project
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         sys.exit("\nNOT CHECKED: interrupted. The project is there; `make check` in it checks it.")

@@ -114,6 +114,12 @@ def test_without_an_index_the_project_stays(tmp_path: Path) -> None:
     assert (tmp_path / "my-service" / "alembic.ini").exists()
 
 
+def test_a_report_that_nobody_reads_costs_no_project(tmp_path: Path) -> None:
+    script = f"{sys.executable} scripts/new.py --no-input --default-config install=no -o {tmp_path}"
+    run("sh", "-c", f"{script} | true", cwd=ROOT)
+    assert (tmp_path / "my-service" / "poetry.lock").exists()
+
+
 def test_under_cruft_the_hook_only_prunes(bake: Bake, tmp_path: Path) -> None:
     hook = (ROOT / "hooks" / "post_gen_project.py").read_text(encoding="utf-8")
     hook = hook.replace("{{ cookiecutter | tojson }}", '{"_commit": "abc", "database": "sqlite"}')
