@@ -50,6 +50,11 @@ def refuse(offered: dict[str, Any], key: str, value: str) -> str | None:
     if key not in offered:
         keys = ", ".join(key for key in offered if not key.startswith("_"))
         return f"There is no answer {key!r}: the answers are {keys}."
+    if key == "project_slug" and (value in {"", ".", ".."} or {*value} & {"/", "\\"}):
+        return (  # before Cookiecutter makes folders of it, the rest is the hook's to refuse
+            f"project_slug {value!r} cannot name a folder: use lower-case letters, digits and "
+            "single hyphens, a letter first, such as 'my-shop'."
+        )
     if isinstance(offered[key], list) and value not in offered[key]:
         return f"{key} {value!r} is not offered: choose one of {', '.join(offered[key])}."
     if isinstance(offered[key], bool) and value.lower() not in YES_OR_NO:

@@ -8,7 +8,22 @@ import pytest
 
 from tests.conftest import ANSWERS, ROOT, run
 
-SLUGS = ["../evil", "My-Shop", "my shop", "1shop", "-shop", "shop-", "my--shop", "my_shop", "shöp"]
+SLUGS = [
+    "../evil",
+    "My-Shop",
+    "my shop",
+    "1shop",
+    "-shop",
+    "shop-",
+    "my--shop",
+    "my_shop",
+    "shöp",
+    "a/b/c",
+    "a\\b",
+    "",
+    ".",
+    "..",
+]
 TAKEN = ["class", "json", "fastapi", "alembic", "sqlmodel", "app", "tests", "nul", "com1"]
 EMAILS = ["ada", "ada@", "@example.org", "a b@example.org", "ada@localhost"]
 
@@ -93,3 +108,8 @@ def test_overwriting_keeps_what_the_template_does_not_have(tmp_path: Path) -> No
     new(tmp_path, "--overwrite-if-exists", status=0)
     assert mine.read_text() == "mine"
     assert (mine.parent / "alembic.ini").exists()
+
+
+def test_a_name_without_letters_gets_a_slug(tmp_path: Path) -> None:
+    new(tmp_path, "project_name=🚀", status=0)
+    assert (tmp_path / "my-service" / "alembic.ini").exists()
