@@ -140,6 +140,9 @@ def test_replicas_may_all_migrate_at_once(
             .replace('"""Upgrade schema."""\n    pass', '"""Upgrade schema."""\n    with op.get_context().autocommit_block():\n        op.create_index("ix_item_title", "item", ["title"], postgresql_concurrently=True)')
             .replace('"""Downgrade schema."""\n    pass', '"""Downgrade schema."""\n    op.drop_index("ix_item_title", "item")')
         )  # fmt: skip
+        first = versions(project)[0]  # so slow that all replicas start before it is done
+        slow = 'op.execute("SELECT pg_sleep(5)")\n    op.create_table('
+        first.write_text(first.read_text().replace("op.create_table(", slow))
     environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
     replicas = [
         subprocess.Popen(
