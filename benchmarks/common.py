@@ -4,8 +4,6 @@ What is measured may compile Python once, whatever PYTHONDONTWRITEBYTECODE says:
 bytecode, compiling the libraries is most of every figure.
 """
 
-import fcntl
-import hashlib
 import shutil
 import sys
 import time
@@ -21,11 +19,10 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from tests.conftest import ROOT as ROOT
-from tests.conftest import own_poetry, run
+from tests.conftest import give_environment, run
 
 COLUMNS = ("what", "ours", "beside", "ratio (min to max)", "target", "met")
 COOKIECUTTER = Path(sys.executable).with_name("cookiecutter")
-LOCKED = ("Makefile", "poetry.lock", "poetry.toml", "pyproject.toml")
 TABLES_PER_MODULE = 10
 
 
@@ -163,16 +160,7 @@ def installed_project(folder: Path, database: str) -> Path:
             path.unlink()
     for path in (project / "migrations" / "versions").glob("*.py"):
         path.unlink()
-    lock = hashlib.sha256((project / "poetry.lock").read_bytes()).hexdigest()[:16]
-    home = ROOT / ".cache" / lock
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        if not (home / ".venv" / "installed").exists():
-            for name in LOCKED:
-                shutil.copyfile(project / name, home / name)
-            run("make", "--silent", f"POETRY={own_poetry()}", "install", cwd=home)
-    (project / ".venv").symlink_to(home / ".venv")
+    give_environment(project)
     return project
 
 

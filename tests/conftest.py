@@ -5,12 +5,16 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import subprocess
+import time
 from collections.abc import Callable, Generator, Iterator
 from itertools import cycle, product
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 from pytest_cookies.plugin import Cookies
@@ -29,7 +33,7 @@ Bake = Callable[..., Path]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what installs dependencies as slow."""
     for item in items:
-        if "environment" in getattr(item, "fixturenames", ()):
+        if "installed" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
 
 
@@ -66,6 +70,16 @@ every_combination = pytest.mark.parametrize("answers", combinations(), ids=descr
 every_database = pytest.mark.parametrize("database", choices("database"))
 
 
+def own_environment() -> dict[str, str]:
+    """Give the variables of this process, without what belongs to this test run."""
+    foreign = {"VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "DATABASE_URL"}
+    return {
+        key: value
+        for key, value in os.environ.items()
+        if key not in foreign and not key.startswith("PYTEST_")
+    }
+
+
 def run(
     *command: str | Path, cwd: Path, status: int | None = 0, **environment: str
 ) -> subprocess.CompletedProcess[str]:
@@ -80,16 +94,10 @@ def run(
     Returns:
         The finished process; what it printed is in `stdout`.
     """
-    foreign = {"VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTEST_ADDOPTS", "DATABASE_URL"}
-    inherited = {
-        key: value
-        for key, value in os.environ.items()
-        if key not in foreign and not key.startswith("PYTEST_")
-    }
     done = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
-        env=inherited | environment,
+        env=own_environment() | environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -122,32 +130,27 @@ def bake(cookies_session: Cookies) -> Bake:
     return bake
 
 
-@pytest.fixture(scope="session")
-def environment(bake: Bake) -> Callable[[Path], Path]:
-    """Install a project's dependencies, once for all projects with the same lock."""
-
-    def install(project: Path) -> Path:
-        lock = hashlib.sha256((project / "poetry.lock").read_bytes()).hexdigest()[:16]
-        home = ROOT / ".cache" / lock
-        home.mkdir(parents=True, exist_ok=True)
-        with (home / "lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            for name in ("Makefile", "poetry.lock", "poetry.toml", "pyproject.toml"):
-                shutil.copyfile(project / name, home / name)
-            if not (home / ".venv" / "installed").exists():
-                run("make", "--silent", f"POETRY={own_poetry()}", "install", cwd=home)
-        return home / ".venv"
-
-    return install
+def give_environment(project: Path) -> None:
+    """Install a project's dependencies, once for all projects with the same lock, and link them."""
+    lock = hashlib.sha256((project / "poetry.lock").read_bytes()).hexdigest()[:16]
+    home = ROOT / ".cache" / lock
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        for name in ("Makefile", "poetry.lock", "poetry.toml", "pyproject.toml"):
+            shutil.copyfile(project / name, home / name)
+        if not (home / ".venv" / "installed").exists():
+            run("make", "--silent", f"POETRY={own_poetry()}", "install", cwd=home)
+    (project / ".venv").symlink_to(home / ".venv")
 
 
 @pytest.fixture(scope="session")
-def installed(bake: Bake, environment: Callable[[Path], Path]) -> Bake:
+def installed(bake: Bake) -> Bake:
     """Generate a project and give it an environment."""
 
     def installed(**answers: object) -> Path:
         project = bake(**answers)
-        (project / ".venv").symlink_to(environment(project))
+        give_environment(project)
         return project
 
     return installed
@@ -193,6 +196,33 @@ def database_url(request: pytest.FixtureRequest, database: str, tmp_path: Path) 
         connection.execute(f"CREATE DATABASE {name}")
         yield server.replace("/postgres?", f"/{name}?")
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def free_port() -> int:
+    """Find a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for(url: str, process: "subprocess.Popen[str]", patience: float) -> str:
+    """Ask until a server answers with success, and give what it said.
+
+    Args:
+        url: What to ask for.
+        process: The server; when it ends, waiting fails.
+        patience: Seconds that a loaded machine may take.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with urlopen(url) as response:
+                return str(response.read().decode())
+        except (URLError, ConnectionError):
+            assert process.poll() is None, "it stopped"
+            assert time.monotonic() < deadline, "it does not answer"
+            time.sleep(0.2)
 
 
 def text_files(project: Path) -> Iterator[Path]:

@@ -1,6 +1,5 @@
 """What goes wrong with migrations in real services, tried on generated projects."""
 
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.conftest import Bake, every_database, run
+from tests.conftest import Bake, every_database, own_environment, run
 from tests.test_migrations import HERO, alembic, tables
 
 REPLICAS = 10
@@ -143,12 +142,11 @@ def test_replicas_may_all_migrate_at_once(
         first = versions(project)[0]  # so slow that all replicas start before it is done
         slow = 'op.execute("SELECT pg_sleep(5)")\n    op.create_table('
         first.write_text(first.read_text().replace("op.create_table(", slow))
-    environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
     replicas = [
         subprocess.Popen(
             [project / ".venv" / "bin" / "alembic", "upgrade", "head"],
             cwd=project,
-            env=environment | {"DATABASE_URL": database_url},
+            env=own_environment() | {"DATABASE_URL": database_url},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -4,16 +4,12 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
-import time
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, free_port, wait_for
 
 PATIENCE = 300.0
 COMMANDS = re.findall(r"```console\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
@@ -55,23 +51,13 @@ def test_the_commands_of_the_readme(open_folder: Path) -> None:
     assert "NOT CHECKED" not in said
 
     project = open_folder / "my-service"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        environment["UVICORN_PORT"] = str(probe.getsockname()[1])
+    environment["UVICORN_PORT"] = str(free_port())
     server = subprocess.Popen(
-        run_it, shell=True, cwd=clone, env=environment, start_new_session=True
+        run_it, shell=True, cwd=clone, env=environment, start_new_session=True, text=True
     )
     try:
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                with urlopen(f"http://127.0.0.1:{environment['UVICORN_PORT']}/docs") as page:
-                    assert "swagger" in page.read().decode()
-                break
-            except URLError:
-                assert server.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.2)
+        docs = f"http://127.0.0.1:{environment['UVICORN_PORT']}/docs"
+        assert "swagger" in wait_for(docs, server, PATIENCE)
     finally:
         os.killpg(server.pid, signal.SIGINT)
         server.wait()

@@ -4,41 +4,37 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import pytest
 from playwright.sync_api import Error, Page, expect, sync_playwright
 
-from tests.conftest import Bake, every_database, own_poetry, run
+from tests.conftest import (
+    Bake,
+    every_database,
+    free_port,
+    own_environment,
+    own_poetry,
+    run,
+    wait_for,
+)
 
 # The time that a loaded machine may take; nothing is measured with it
 PATIENCE = 60.0
-
-
-def free_port() -> int:
-    """Find a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager
 def served(project: Path) -> Generator[str]:
     """Run `make run` until the service is ready, and stop it like Ctrl-C does."""
     port = free_port()
-    environment = {k: v for k, v in os.environ.items() if k not in {"VIRTUAL_ENV", "DATABASE_URL"}}
     process = subprocess.Popen(
         ["make", f"POETRY={own_poetry()}", "run"],
         cwd=project,
-        env=environment | {"UVICORN_PORT": str(port)},
+        env=own_environment() | {"UVICORN_PORT": str(port)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -46,16 +42,7 @@ def served(project: Path) -> Generator[str]:
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                with urlopen(f"{url}/readyz") as response:
-                    assert response.status == 200
-                break
-            except (URLError, ConnectionError):
-                assert process.poll() is None, "it stopped"
-                assert time.monotonic() < deadline, "it does not answer"
-                time.sleep(0.2)
+        wait_for(f"{url}/readyz", process, PATIENCE)
         yield url
     finally:
         os.killpg(process.pid, signal.SIGINT)

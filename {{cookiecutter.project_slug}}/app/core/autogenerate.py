@@ -122,7 +122,7 @@ def review(
 {% if cookiecutter.database == 'postgresql' %}
     postgresql.create_schemas(migration, script.upgrade_ops, script.downgrade_ops)
     postgresql.defer_foreign_keys(script.upgrade_ops, script.downgrade_ops)
-    postgresql.restore_checks(script.downgrade_ops)
+    postgresql.restore_checks(walk(script.downgrade_ops))
 {% endif %}
 
 
