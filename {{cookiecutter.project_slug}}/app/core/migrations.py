@@ -6,6 +6,7 @@ How revisions are written is in `app/core/autogenerate.py`. Run as a module, thi
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -139,10 +140,10 @@ def run(config: Config, migrate: Callable[[sa.Connection], None]) -> None:
             do, and never holds a password.
     """
     given = config.attributes.get("connection")
+    engine = open_engine(synchronous(given.engine.url) if given else database_url(config))
     if isinstance(given, sa.Connection):
-        migrate(given)
+        run_alone(engine, partial(migrate, given))
         return
-    engine = open_engine(synchronous(given.url) if given else database_url(config))
 
     def migrate_on_one_connection() -> set[str]:
         with engine.connect() as connection:
