@@ -70,12 +70,14 @@ def main() -> int:
 
 def arrange() -> None:
     """Keep the lock that belongs to the answers, and no folder that they leave empty."""
-    os.replace(f"{ANSWERS['database']}.lock", "poetry.lock")
-    for lock in ("sqlite.lock", "postgresql.lock"):
-        if os.path.exists(lock):
-            os.remove(lock)
-    if os.path.isdir("scripts") and not os.listdir("scripts"):
-        os.rmdir("scripts")
+    kind = ANSWERS["database"] + ("-auth" if ANSWERS["auth"] else "")
+    os.replace(f"{kind}.lock", "poetry.lock")
+    for other in ("sqlite", "sqlite-auth", "postgresql", "postgresql-auth"):
+        if os.path.exists(f"{other}.lock"):
+            os.remove(f"{other}.lock")
+    for folder in ("scripts", "app/services", "app/templates"):
+        if os.path.isdir(folder) and not os.listdir(folder):
+            os.rmdir(folder)
 
 
 def install() -> None:

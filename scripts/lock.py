@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,7 +18,7 @@ TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
 
 
 def main(poetry: str) -> None:
-    """Bake a project for each database, lock it, and keep the lock.
+    """Bake each kind of project, lock it, and keep the lock under the kind's name.
 
     Args:
         poetry: The Poetry to lock with.
@@ -26,20 +27,20 @@ def main(poetry: str) -> None:
         subprocess.CalledProcessError: Poetry found no solution.
     """
     databases = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))["database"]
-    for database in databases:
+    for database, auth in product(databases, (True, False)):
         with TemporaryDirectory() as folder:
             project = cookiecutter(
                 str(ROOT),
                 no_input=True,
                 default_config=True,
                 accept_hooks=False,
-                extra_context={"database": database},
+                extra_context={"database": database, "auth": auth},
                 output_dir=folder,
             )
             lock = Path(project) / "poetry.lock"
             lock.unlink(missing_ok=True)
             subprocess.run([poetry, "lock"], cwd=project, check=True)
-            shutil.copyfile(lock, TEMPLATE / f"{database}.lock")
+            shutil.copyfile(lock, TEMPLATE / f"{database}{'-auth' if auth else ''}.lock")
 
 
 if __name__ == "__main__":

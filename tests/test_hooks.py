@@ -122,11 +122,12 @@ def test_a_report_that_nobody_reads_costs_no_project(tmp_path: Path) -> None:
 
 def test_under_cruft_the_hook_only_prunes(bake: Bake, tmp_path: Path) -> None:
     hook = (ROOT / "hooks" / "post_gen_project.py").read_text(encoding="utf-8")
-    hook = hook.replace("{{ cookiecutter | tojson }}", '{"_commit": "abc", "database": "sqlite"}')
+    hook = hook.replace("{{ cookiecutter | tojson }}", '{"_commit": "abc", "auth": true, "database": "sqlite"}')
     (tmp_path / "hook.py").write_text(hook, encoding="utf-8")
     (tmp_path / "scripts").mkdir()
-    (tmp_path / "sqlite.lock").write_text("mine")
-    (tmp_path / "postgresql.lock").write_text("not mine")
+    (tmp_path / "sqlite-auth.lock").write_text("mine")
+    for other in ("sqlite", "postgresql", "postgresql-auth"):
+        (tmp_path / f"{other}.lock").write_text("not mine")
     assert run(sys.executable, "hook.py", cwd=tmp_path).stdout == ""
     assert {path.name for path in tmp_path.iterdir()} == {"hook.py", "poetry.lock"}
     assert (tmp_path / "poetry.lock").read_text() == "mine"

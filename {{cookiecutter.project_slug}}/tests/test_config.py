@@ -1,7 +1,8 @@
 import pytest
 from sqlalchemy import make_url
 
-from app.core.config import ROOT, Settings, load_settings
+from app.core.config import Settings
+from app.core.database_settings import ROOT, load_settings
 
 PASSWORD = "p@/#%: w"  # noqa: S105
 
@@ -40,7 +41,7 @@ def test_relative_sqlite_path_starts_at_the_root() -> None:
 def test_bad_url_is_one_clear_message(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("DATABASE_URL", url)
     with pytest.raises(SystemExit) as error:
-        load_settings()
+        load_settings(Settings)
     heading, line = str(error.value).splitlines()
     assert heading == "Wrong settings (environment or .env):"
     assert line.startswith("DATABASE_URL: It must ")

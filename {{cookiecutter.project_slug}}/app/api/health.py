@@ -9,7 +9,7 @@ from sqlmodel import SQLModel
 
 from app.api.deps import SessionDep
 from app.api.errors import NOT_READY
-from app.core.config import ROOT
+from app.core.database_settings import ROOT
 
 router = APIRouter(tags=["health"])
 

@@ -1,129 +1,55 @@
 {% from "strings.jinja" import python_string %}
-"""Settings, read from the environment and from the git-ignored `.env`."""
+"""The application's settings, read from the environment and from the git-ignored `.env`."""
 
-import sys
-from pathlib import Path
-from typing import Annotated
-from urllib.parse import unquote
+from typing import Annotated, Literal, Self
 
-from pydantic import PlainValidator, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from pydantic import BeforeValidator, model_validator
+from pydantic_settings import NoDecode
 
-ROOT = Path(__file__).resolve().parents[2]
+{% if cookiecutter.auth %}
+from app.core.auth_settings import AuthSettings
+{% endif %}
+from app.core.database_settings import DatabaseSettings, load_settings
 
-SYNC_DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
-ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
-
-
-def parse_database_url(value: str) -> URL:
-    """Parse a database URL, as strict about its form as it is lenient about its password.
-
-    The user information ends at the last `@`, so a password may hold any character as it is,
-    or percent-encoded (RFC 3986, section 2.1); a literal `?` must be encoded.
-    `postgres://` means `postgresql://`. A relative SQLite path starts at the project's root.
-
-    Args:
-        value: Such as `sqlite:///app.db` or `postgresql://user:password@host:5432/name`.
-
-    Returns:
-        The URL, whose `str()` and `repr()` hide the password.
-
-    Raises:
-        ValueError: What is wrong with the URL; the message never holds the password.
-    """
-    scheme, separator, rest = value.strip().partition("://")
-    backend, plus, driver = scheme.partition("+")
-    backend = "postgresql" if backend == "postgres" else backend
-    if not separator or backend not in SYNC_DRIVERS:
-        raise ValueError("It must start with sqlite:/// or postgresql://.")
-    location, question_mark, query = rest.partition("?")
-    user_info, at, location = location.rpartition("@")
-    try:
-        url = make_url(f"{backend}{plus}{driver}://{location}{question_mark}{query}")
-        url.get_dialect()
-    except (ArgumentError, ValueError):
-        raise ValueError(
-            "It must look like postgresql://user:password@host:port/name or sqlite:///path."
-        ) from None
-    if at:
-        user, colon, password = user_info.partition(":")
-        url = url.set(username=unquote(user), password=unquote(password) if colon else None)
-    if backend == "sqlite" and url.database and not url.database.startswith((":memory:", "file:")):
-        url = url.set(database=str(ROOT / url.database))
-    return url
+CommaSeparated = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    BeforeValidator(lambda text: [part.strip() for part in text.split(",") if part.strip()]),
+]
 
 
-DatabaseURL = Annotated[URL, NoDecode, PlainValidator(parse_database_url)]
-
-
-def synchronous(url: URL) -> str:
-    """Write a URL, password included, with the driver for Alembic and scripts."""
-    drivername = SYNC_DRIVERS[url.get_backend_name()]
-    return url.set(drivername=drivername).render_as_string(hide_password=False)
-
-
-def asynchronous(url: URL) -> str:
-    """Write a URL, password included, with an asynchronous driver: its own if it names one."""
-    named = url.get_dialect().is_async
-    drivername = url.drivername if named else ASYNC_DRIVERS[url.get_backend_name()]
-    return url.set(drivername=drivername).render_as_string(hide_password=False)
-
-
-class Settings(BaseSettings):
+class Settings({{ "AuthSettings, " if cookiecutter.auth }}DatabaseSettings):
     """Everything that may differ between one deployment and the next."""
 
-    model_config = SettingsConfigDict(env_file=ROOT / ".env", extra="ignore", frozen=True)
-
+    ENVIRONMENT: Literal["local", "staging", "production"] = "local"
     PROJECT_NAME: str = {{ python_string(cookiecutter.project_name) }}
-    DATABASE_URL: DatabaseURL
-{% if cookiecutter.database == 'postgresql' %}
-    # Where the application goes through a pooler, the way around it
-    MIGRATION_DATABASE_URL: DatabaseURL | None = None
-    # Seconds: for another process's migration, for a table's lock, for a statement (0: no limit)
-    MIGRATION_WAIT: float = 300
-    MIGRATION_LOCK_TIMEOUT: float = 2
-    MIGRATION_STATEMENT_TIMEOUT: float = 0
+    DEBUG: bool = False
+    LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    ALLOWED_HOSTS: CommaSeparated = ("*",)
+    CORS_ORIGINS: CommaSeparated = ()
+    MAX_BODY_SIZE: int = 1024 * 1024  # bytes
+    SENTRY_DSN: str | None = None
+
+    @model_validator(mode="after")
+    def refuse_what_is_for_local_development_only(self) -> Self:
+        """Refuse to run elsewhere with what helps an attacker.
+
+        Raises:
+            ValueError: One line for each variable.
+        """
+        if self.ENVIRONMENT == "local":
+            return self
+        problems = []
+        if self.DEBUG:
+            problems.append("DEBUG: It shows source code to strangers; leave it out.")
+        if "*" in self.CORS_ORIGINS:
+            problems.append("CORS_ORIGINS: Name the origins; * lets every web site in.")
+{% if cookiecutter.auth %}
+        problems += self.weak_secrets()
 {% endif %}
-
-    @property
-    def SQLALCHEMY_DATABASE_URI(self) -> str:
-        """The URL for synchronous engines, password included."""
-        return synchronous(self.DATABASE_URL)
-
-    @property
-    def SQLALCHEMY_DATABASE_URI_ASYNC(self) -> str:
-        """The URL for the application's asynchronous engine, password included."""
-        return asynchronous(self.DATABASE_URL)
-
-    @property
-    def MIGRATION_DATABASE_URI(self) -> str:
-        """The URL that Alembic migrates with, password included."""
-{% if cookiecutter.database == 'postgresql' %}
-        return synchronous(self.MIGRATION_DATABASE_URL or self.DATABASE_URL)
-{% else %}
-        return synchronous(self.DATABASE_URL)
-{% endif %}
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
 
 
-def load_settings() -> Settings:
-    """Read the settings once, when the program starts.
-
-    Returns:
-        The validated settings.
-
-    Raises:
-        SystemExit: One line for each variable that is missing or wrong, without its value.
-    """
-    try:
-        return Settings()
-    except ValidationError as error:
-        lines = ["Wrong settings (environment or .env):"]
-        for problem in error.errors(include_input=False, include_url=False):
-            reason = problem["msg"].removeprefix("Value error, ")
-            lines.append(f"{problem['loc'][0]}: {reason}")
-        sys.exit("\n".join(lines))
-
-
-settings = load_settings()
+settings = load_settings(Settings)

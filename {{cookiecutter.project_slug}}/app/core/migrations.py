@@ -16,13 +16,14 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlmodel import SQLModel
 
-from app.core.config import ROOT, settings, synchronous
+from app.core.database_settings import ROOT, synchronous
 from app.core.migration_engine import (
     SESSION_SETTINGS,
     create_migration_engine,
     problems,
     run_alone,
 )
+from app.core.migration_settings import settings
 
 _one_thread = threading.Lock()
 

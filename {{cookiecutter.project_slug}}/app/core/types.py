@@ -1,9 +1,14 @@
-"""Column types that models share."""
+"""Types that models share."""
 
 from enum import Enum
 from hashlib import sha256
+from typing import Annotated
 
 import sqlalchemy as sa
+from pydantic import StringConstraints
+
+# PostgreSQL stores any text but this character
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 
 
 def text_enum(members: type[Enum], length: int = 32) -> sa.Enum:

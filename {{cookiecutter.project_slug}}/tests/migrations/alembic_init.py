@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from alembic import command
 from alembic.config import Config
 
-from app.core.config import ROOT
+from app.core.database_settings import ROOT
 
 FILES = ["alembic.ini", "migrations/env.py", "migrations/script.py.mako"]
 

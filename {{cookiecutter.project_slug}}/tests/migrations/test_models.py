@@ -1,7 +1,7 @@
 import ast
 from pathlib import Path
 
-from app.core.config import ROOT
+from app.core.database_settings import ROOT
 from app.models import SQLModel
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.script import ScriptDirectory
 
-from app.core.config import ROOT
+from app.core.database_settings import ROOT
 from app.core.migrations import alembic_config, upgrade
 from tests.migrations.catalog import schema
 
