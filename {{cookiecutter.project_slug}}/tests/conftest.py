@@ -15,7 +15,11 @@ os.environ["DATABASE_URL"] = "postgresql://127.0.0.1:1/none"
 from app.api.deps import get_session
 from app.main import create_app
 
+{% if cookiecutter.auth %}
+pytest_plugins = ["tests.database", "tests.users"]
+{% else %}
 pytest_plugins = ["tests.database"]
+{% endif %}
 
 
 @pytest.fixture(scope="session")

@@ -19,5 +19,7 @@ class Error(SQLModel):
 
 Responses = dict[int | str, dict[str, Any]]
 
+BAD_REQUEST: Responses = {400: {"model": Error, "description": "Refused"}}
+CONFLICT: Responses = {409: {"model": Error, "description": "Taken"}}
 NOT_FOUND: Responses = {404: {"model": Error, "description": "Not found"}}
 NOT_READY: Responses = {503: {"model": Error, "description": "Not ready"}}
