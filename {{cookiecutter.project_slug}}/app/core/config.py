@@ -11,11 +11,14 @@ from app.core.auth_settings import AuthSettings
 {% endif %}
 from app.core.database_settings import DatabaseSettings, load_settings
 
-CommaSeparated = Annotated[
-    tuple[str, ...],
-    NoDecode,
-    BeforeValidator(lambda text: [part.strip() for part in text.split(",") if part.strip()]),
-]
+
+def split_at_commas(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Read a variable that lists several values; a default is a tuple already."""
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_at_commas)]
 
 
 class Settings({{ "AuthSettings, " if cookiecutter.auth }}DatabaseSettings):
