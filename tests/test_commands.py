@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Generator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -62,7 +63,7 @@ def test_migrating_needs_the_url_and_nothing_else(
         nowhere = "postgresql+asyncpg://127.0.0.1:1/none"
 
     def only(url: str, *commands: str) -> str:
-        environment = ["env", "-i", f"DATABASE_URL={url}", python]
+        environment: list[str | Path] = ["env", "-i", f"DATABASE_URL={url}", python]
         return run(*environment, "-c", *commands, cwd=project).stdout
 
     said = only(nowhere, COMMANDS, "upgrade head --sql")
@@ -125,12 +126,14 @@ def test_two_revisions_of_one_name_in_one_second_are_two_files(installed: Bake) 
         "ScriptDirectory._generate_create_date = lambda self: now;"
         "[main(['revision', '-m', 'Für alle']) for _ in range(2)]"
     )
-    environment = {"DATABASE_URL": "sqlite:///app.db"}
-    run(python, "-W", "error", "-c", twice, cwd=project, **environment)
+    url = "sqlite:///app.db"
+    run(python, "-W", "error", "-c", twice, cwd=project, DATABASE_URL=url)
     names = [path.name for path in (project / "migrations" / "versions").glob("*_für_alle.py")]
     assert len(names) == 2
     assert len({name[:15] for name in names}) == 1
-    said = run(python, "-W", "error", "-m", "alembic", "heads", cwd=project, **environment).stdout
+    said = run(
+        python, "-W", "error", "-m", "alembic", "heads", cwd=project, DATABASE_URL=url
+    ).stdout
     assert said.count("(head)") == 1
 
 

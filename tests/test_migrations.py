@@ -104,7 +104,7 @@ def demand_password(connection: psycopg.Connection) -> None:
     connection.execute("SELECT pg_reload_conf()")
 
 
-@pytest.mark.hazard("H21")
+@pytest.mark.hazard("H21", database="postgresql")
 @pytest.mark.parametrize("password", ["p@ss/w#rd%: x", "p%40ss%2Fw%23rd%25%3A%20x"])
 def test_a_password_of_any_characters_reaches_the_server(
     installed: Bake, postgres: str, password: str
