@@ -106,6 +106,7 @@ def test_enum_values_and_concurrent_indexes_in_one_chain(
     )
     assert recipe
     write_revision(project, "enum", "op.execute(\"CREATE TYPE color AS ENUM ('red')\")")
+    alembic(project, database_url, "upgrade", "head")  # a type of this transaction has no hazard
     write_revision(project, "blue", "op.execute(\"ALTER TYPE color ADD VALUE 'blue'\")")
     write_revision(
         project, "hero", "op.execute(\"CREATE TABLE hero AS SELECT 'blue'::color AS name\")"
