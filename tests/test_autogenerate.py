@@ -85,7 +85,7 @@ class Kind(SQLModel, table=True):
     parent_id: int | None = Field(default=None, foreign_key="kind.id", ondelete="CASCADE")
     best_id: int | None = Field(default=None, foreign_key="other.id")
     late_id: int | None = Field(
-        sa_column=sa.Column(sa.ForeignKey("other.id", use_alter=True), nullable=True)
+        sa_column=sa.Column(sa.ForeignKey("kind.id", use_alter=True), nullable=True)
     )
 
 

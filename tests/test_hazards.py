@@ -13,8 +13,13 @@ import pytest
 from benchmarks.parallel import pgbouncer
 from tests.conftest import Bake, every_database, own_environment, run
 from tests.test_migrations import HERO, alembic, tables
+from tests.test_revisions import sql
 
 REPLICAS = 10
+LOCKS = """
+SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = database
+WHERE locktype = 'advisory' AND datname = current_database()
+"""
 
 
 def revise(project: Path, url: str, message: str, *options: str, status: int = 0) -> str:
@@ -182,6 +187,8 @@ def test_replicas_may_all_migrate_at_once(
             for _ in range(REPLICAS)
         ]
         said = [replica.communicate()[0] for replica in replicas]
+        if database == "postgresql":  # a pooled session would keep its lock for the next client
+            assert sql(database_url, LOCKS) == []
     assert [replica.returncode for replica in replicas] == [0] * REPLICAS, said
     assert sum("Running upgrade  -> fa22138446a8" in text for text in said) == 1
     assert "(head)" in alembic(project, database_url, "current")

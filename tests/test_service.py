@@ -123,7 +123,7 @@ def test_its_own_tests_and_lint_pass(
         ("mysql://me:hidden@db/shop", "It must start with sqlite:/// or postgresql://"),
         ("postgresql://me:hidden@db:port/shop", "It must look like"),
         ("sqlite:////no/such/folder/app.db", "unable to open database file"),
-        ("postgresql://me:hidden@127.0.0.1:1/shop", "needs the package psycopg"),
+        ("postgresql://me:hidden@127.0.0.1:1/shop", "the revisions of this project are for sqlite"),
     ],
 )
 def test_make_run_says_what_is_wrong_with_the_url(installed: Bake, url: str, reason: str) -> None:
