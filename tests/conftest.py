@@ -111,8 +111,14 @@ every_database = pytest.mark.parametrize("database", choices("database"))
 
 
 def own_environment() -> dict[str, str]:
-    """Give the variables of this process, without what belongs to this test run."""
-    foreign = {"VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "DATABASE_URL"}
+    """Give the variables of this process, without what belongs to this test run.
+
+    Bytecode is kept: without it every command of a project compiles all that it imports.
+    """
+    foreign = {
+        *("VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"),
+        *("DATABASE_URL", "PYTHONDONTWRITEBYTECODE"),
+    }
     return {
         key: value
         for key, value in os.environ.items()

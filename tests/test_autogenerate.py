@@ -124,6 +124,12 @@ CHANGES = {
         KINDS["native enums"],
         KINDS["native enums"].replace('    GREEN = "green"', '    GREEN = "green"\n    BLUE = "blue"'),
     ),
+    "text enum column added": (
+        SMALL,
+        SMALL.replace("    name: str", "    name: str\n    color: Color | None = Field(sa_type=text_enum(Color))").replace(
+            "class Kind", 'class Color(enum.Enum):\n    RED = "red"\n\n\nclass Kind'
+        ),
+    ),
     "native enum column added": (
         SMALL,
         SMALL.replace("    name: str", "    name: str\n    color: Color | None = None").replace(

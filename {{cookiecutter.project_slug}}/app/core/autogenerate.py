@@ -119,6 +119,7 @@ def review(
         refuse_drops(script.upgrade_ops)
     if "allow-not-null" not in allowed:
         refuse_not_null(script.upgrade_ops)
+    leave_checks_to_columns(script.upgrade_ops)
 {% if cookiecutter.database == 'postgresql' %}
     postgresql.create_schemas(migration, script.upgrade_ops, script.downgrade_ops)
     postgresql.defer_foreign_keys(script.upgrade_ops, script.downgrade_ops)
@@ -165,6 +166,22 @@ def refuse_not_null(upgrade: ops.UpgradeOps) -> None:
             "nullable, fill it, and make it NOT NULL in a later revision; if the table is empty: "
             "alembic -x allow-not-null revision --autogenerate -m '...'"
         )
+
+
+def leave_checks_to_columns(upgrade: ops.UpgradeOps) -> None:
+    """Do not create the check of a new enum column twice: the column brings it."""
+    for table in upgrade.ops:
+        if not isinstance(table, ops.ModifyTableOps):
+            continue
+        types = [part.column.type for part in table.ops if isinstance(part, ops.AddColumnOp)]
+        enums = [type_ for type_ in types if isinstance(type_, sa.Enum) and type_.create_constraint]
+        names = tuple(str(enum.name) for enum in enums)
+        table.ops = [
+            part
+            for part in table.ops
+            if not isinstance(part, ops.CreateCheckConstraintOp)
+            or not str(part.constraint_name).endswith(names)
+        ]
 
 
 def refuse_wrong_stamp(config: Config, metadata: sa.MetaData, connection: sa.Connection) -> None:

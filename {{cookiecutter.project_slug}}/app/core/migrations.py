@@ -6,6 +6,7 @@ How revisions are written is in `app/core/autogenerate.py`. Run as a module, thi
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -148,10 +149,11 @@ def run(config: Config, migrate: Callable[[sa.Connection], None]) -> None:
             do, and never holds a password.
     """
     given = config.attributes.get("connection")
+    url = synchronous(given.engine.url) if given else database_url(config)
+    engine = create_migration_engine(url)
     if isinstance(given, sa.Connection):
-        migrate(given)
+        run_alone(engine, partial(migrate, given))
         return
-    engine = create_migration_engine(synchronous(given.url) if given else database_url(config))
 
     def migrate_on_one_connection() -> set[str]:
         with engine.connect() as connection:
