@@ -1,23 +1,31 @@
 """The API as it is served, against its own description, with whatever that allows and forbids."""
 
+from contextlib import suppress
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+{% if cookiecutter.auth %}
 
-EXAMPLES = 10  # for each operation, and each kind of data
-{% set headers = "live_headers" if cookiecutter.auth else "{}" %}
+from app.models.user import User
+from tests.users import headers
+{% endif %}
+
+EXAMPLES = 5  # for each operation, and each kind of data
+{% set headers = "headers(live_superuser)" if cookiecutter.auth else "{}" %}
 
 
 @pytest.mark.parametrize("mode", ["positive", "negative"])
 def test_every_answer_is_a_documented_one(
-    live_url: str, mode: str{{ ", live_headers: dict[str, str]" if cookiecutter.auth }}
+    live_url: str, mode: str{{ ", live_superuser: User" if cookiecutter.auth }}
 ) -> None:
     import schemathesis  # takes a second, which the other tests need not wait for
-    from schemathesis.checks import load_all_checks
+    from schemathesis.core.result import Ok
     from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-    # valid data may be refused for what it says, and invalid data is valid as other text
-    not_for_us = [positive_data_acceptance, negative_data_rejection]
     for result in schemathesis.openapi.from_url(f"{live_url}/openapi.json").get_all_operations():
+        assert isinstance(result, Ok), result
         operation = result.ok()
 
         @settings(
@@ -28,7 +36,10 @@ def test_every_answer_is_a_documented_one(
             suppress_health_check=[*HealthCheck],
         )
         @given(case=operation.as_strategy(generation_mode=schemathesis.GenerationMode(mode)))
-        def check(case: schemathesis.Case) -> None:
-            case.call_and_validate(headers={{ headers }}, excluded_checks=not_for_us)
+        def check(case: schemathesis.Case[Any]) -> None:
+            # valid data may be refused for what it says, invalid data may be valid as text
+            not_for_us = [positive_data_acceptance, negative_data_rejection]
+            case.call_and_validate(headers={{ headers }}, excluded_checks=[*not_for_us])
 
-        check()
+        with suppress(Unsatisfiable):  # nothing to send, so nothing to send wrongly
+            check()
