@@ -17,9 +17,7 @@ EXAMPLES = 5  # for each operation, and each kind of data
 
 
 @pytest.mark.parametrize("mode", ["positive", "negative"])
-def test_every_answer_is_a_documented_one(
-    live_url: str, mode: str{{ ", live_superuser: User" if cookiecutter.auth }}
-) -> None:
+def test_every_answer_is_a_documented_one(live_url: str, mode: str{{ ", live_superuser: User" if cookiecutter.auth }}) -> None:
     import schemathesis  # takes a second, which the other tests need not wait for
     from schemathesis.core.result import Ok
     from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
