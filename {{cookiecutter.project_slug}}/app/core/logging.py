@@ -71,6 +71,8 @@ def configure_logging(settings: Settings) -> None:
         logger.handlers.clear()
         logger.setLevel(logging.NOTSET)
         logger.propagate = name != "uvicorn.access"
+    for name in ("httpx", "httpx2"):  # they log whole URLs
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def access_log(settings: Settings) -> FilteringBoundLogger:
