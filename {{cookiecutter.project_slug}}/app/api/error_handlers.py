@@ -6,13 +6,15 @@ from sqlite3 import SQLITE_ERROR
 from typing import Any
 
 import structlog
-from fastapi import Request
+from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.api.errors import Error, Responses
+from app.api.middleware import route_path
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -82,6 +84,15 @@ def is_away(error: DBAPIError) -> bool:
     return isinstance(error, OperationalError) and code != SQLITE_ERROR
 
 
+async def not_allowed(request: Request, _error: HTTPException) -> JSONResponse:
+    """Answer 405 with every method of the path; FastAPI names only those of the first route."""
+    path = route_path(request.scope)
+    routes = [route for route in iter_route_contexts(request.app.routes) if route.path == path]
+    methods = sorted({method for route in routes for method in route.methods or ()})
+    headers = {"Allow": ", ".join(methods)} if methods else None
+    return JSONResponse({"detail": "Method Not Allowed"}, 405, headers)
+
+
 async def broken(_request: Request, _error: Exception) -> JSONResponse:
     """Answer 500; the server logs the traceback."""
     return JSONResponse({"detail": "Internal Server Error"}, status_code=500)
@@ -93,5 +104,6 @@ EXCEPTION_HANDLERS: dict[int | type[Exception], Callable[..., Any]] = {
     UnicodeEncodeError: not_storable,
     DBAPIError: unavailable,
     PoolTimeoutError: unavailable,
+    405: not_allowed,
     Exception: broken,
 }

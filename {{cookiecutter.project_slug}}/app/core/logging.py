@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
 from opentelemetry import trace
@@ -11,7 +12,21 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 
 from app.core.config import Settings
 
-_handler = logging.StreamHandler()  # one, so that configuring again does not write lines twice
+
+class CurrentStderr:
+    """Writes to what `sys.stderr` is at that moment: tests replace it, and close the former."""
+
+    def write(self, text: str) -> None:
+        """Write text."""
+        sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Pass on what was written."""
+        sys.stderr.flush()
+
+
+_stderr = CurrentStderr()
+_handler = logging.StreamHandler(_stderr)  # one, so that configuring again writes no line twice
 
 
 def add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -82,7 +97,7 @@ def access_log(settings: Settings) -> FilteringBoundLogger:
         A logger that drops what is below `LOG_LEVEL`.
     """
     logger: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.WriteLogger(sys.stderr),
+        structlog.WriteLogger(cast("TextIO", _stderr)),
         processors=[*COMMON, *renderers(settings)],
         wrapper_class=structlog.make_filtering_bound_logger(settings.LOG_LEVEL),
         cache_logger_on_first_use=True,

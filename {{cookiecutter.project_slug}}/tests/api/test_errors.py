@@ -223,6 +223,18 @@ def test_away_or_wrong(error: DBAPIError, away: bool) -> None:
     assert is_away(error) == away
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/rows", "GET, POST"), ("/say", "GET"), ("/docs", "GET")]
+)
+async def test_another_method_is_told_which_there_are(
+    failing: AsyncClient, path: str, allowed: str
+) -> None:
+    response = await failing.delete(path)
+    assert (response.status_code, response.headers["Allow"]) == (405, allowed)
+    response = await failing.delete("/api/v1/items/")
+    assert response.headers["Allow"] == "GET, POST"
+
+
 async def test_any_operation_documents_its_errors(client: AsyncClient) -> None:
     paths = (await client.get("/openapi.json")).json()["paths"]
     for path, operations in paths.items():
