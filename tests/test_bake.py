@@ -50,7 +50,6 @@ COMMON = [
     "migrations/README",
     "migrations/env.py",
     "migrations/script.py.mako",
-    "migrations/versions/20261122_180053_fa22138446a8_create_item.py",
     "tests/__init__.py",
     "tests/conftest.py",
     "tests/database.py",
@@ -89,8 +88,10 @@ ONLY = {
             "app/api/rate_limit.py",
             "app/core/auth_settings.py",
             "app/models/user.py",
+            "migrations/versions/20261122_180053_5c1f0d9e7a42_create_user_and_item.py",
             "tests/api/test_rate_limit.py",
         ],
+        False: ["migrations/versions/20261122_180053_fa22138446a8_create_item.py"],
     },
 }
 
