@@ -53,9 +53,10 @@ def test_both_kinds_of_loggers_write_json(configure: Configure) -> None:
 
 def test_local_lines_are_readable_and_cannot_be_forged(configure: Configure) -> None:
     written = configure({})
-    structlog.stdlib.get_logger("shop").info("sold", item="Pen\nforged")
+    structlog.stdlib.get_logger("shop").info("sold", item="Pen\x1b[2J\nforged", other="\x1b[2J")
     [line] = written.getvalue().splitlines()
-    assert r"item='Pen\nforged'" in line
+    assert r"item='Pen\x1b[2J\nforged'" in line
+    assert "\x1b" not in line
 
 
 @pytest.mark.parametrize("settings", [{}, ELSEWHERE])

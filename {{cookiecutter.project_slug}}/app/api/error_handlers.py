@@ -1,6 +1,5 @@
 """Answers to what goes wrong outside the routes: all are `{"detail": ...}`, none shows input."""
 
-import json
 from collections.abc import Callable
 from sqlite3 import SQLITE_ERROR
 from typing import Any
@@ -28,17 +27,9 @@ ANY_OPERATION: Responses = {
 }
 
 
-class ASCIIResponse(JSONResponse):
-    """JSON that can hold a lone surrogate, which UTF-8 cannot: as an escape."""
-
-    def render(self, content: object) -> bytes:
-        """Write JSON in ASCII."""
-        return json.dumps(content).encode("ascii")
-
-
 def refused(*problems: dict[str, Any]) -> JSONResponse:
     """Answer 422 with where and why, as FastAPI documents it."""
-    return ASCIIResponse({"detail": problems}, status_code=422)
+    return JSONResponse({"detail": problems}, status_code=422)
 
 
 async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:

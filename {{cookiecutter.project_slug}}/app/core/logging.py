@@ -54,7 +54,7 @@ def renderers(settings: Settings) -> list[Processor]:
     console = structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty(),
         exception_formatter=structlog.dev.plain_traceback,
-        repr_native_str=True,  # a line break in a value does not start a line
+        repr_native_str=True,  # control characters in a value do not reach the terminal
     )
     return [console]
 

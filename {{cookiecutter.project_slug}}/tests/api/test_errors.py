@@ -26,6 +26,7 @@ pytestmark = pytest.mark.anyio
 class Login(BaseModel):
     password: Text = ""
     pin: int = 0
+    counts: dict[str, int] = {}
     more: Any = None
 
 
@@ -93,6 +94,7 @@ async def failing(app: FastAPI) -> AsyncGenerator[AsyncClient]:
         (rb'{"password": "hidden\u0000"}', ["body", "password"], "string_pattern_mismatch"),
         (rb'{"password": "hidden\ud800"}', ["body", "password"], "string_unicode"),
         (rb'{"pin": NaN, "more": "hidden"}', ["body", "pin"], "finite_number"),
+        (rb'{"counts": {"\ud800": "hidden"}}', ["body", "counts", "\ufffd" * 3], "int_parsing"),
         (rb'{"password": hidden', ["body", 13], "json_invalid"),
         (rb"hidden", ["body", 0], "json_invalid"),
     ],
