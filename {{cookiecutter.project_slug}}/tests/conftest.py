@@ -14,9 +14,6 @@ os.environ["DATABASE_URL"] = "sqlite:////no/such/folder/app.db"
 {% else %}
 os.environ["DATABASE_URL"] = "postgresql://127.0.0.1:1/none"
 {% endif %}
-{% if cookiecutter.auth %}
-os.environ["RATE_LIMIT"] = "100000/minute"
-{% endif %}
 
 from app.api.deps import get_session
 from app.core.config import settings
@@ -50,7 +47,11 @@ async def client(session: AsyncSession) -> AsyncGenerator[AsyncClient]:
 def live_url(empty_url: str) -> Generator[str]:
     """Serve the application over HTTP, on a migrated database of its own."""
     upgrade(empty_url)
-    app = create_app(settings.model_copy(update={"DATABASE_URL": parse_database_url(empty_url)}))
+    update: dict[str, object] = {"DATABASE_URL": parse_database_url(empty_url)}
+{% if cookiecutter.auth %}
+    update["RATE_LIMIT"] = "100000/minute"
+{% endif %}
+    app = create_app(settings.model_copy(update=update))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
