@@ -61,7 +61,10 @@ def run(code: str, **environment: str) -> str:
     ],
 )
 def test_what_is_off_is_not_imported(environment: dict[str, str], imported: set[str]) -> None:
-    nowhere = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
+    nowhere = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "1",
+    }
     modules = run(IMPORTED, **nowhere, **environment).split()
     assert {"sentry_sdk", "opentelemetry.sdk"} & set(modules) == imported
 
