@@ -51,6 +51,12 @@ class Alembic:
         key = sa.Column("id", sa.Integer, primary_key=True)
         return sa.Table("pen", self.models(), key, *parts, schema=schema)
 
+    def create_pen(self, *parts: sa.schema.SchemaItem) -> sa.Table:
+        """Replace the models by a table `pen`, and create it without a revision."""
+        table = self.pen(*parts)
+        table.create(self.engine)
+        return table
+
     def revisions(self) -> list[Path]:
         """List the revisions' files."""
         return sorted((self.folder / "versions").glob("*.py"))

@@ -12,12 +12,12 @@ from tests.migrations.conftest import Alembic
 
 
 def test_a_revision_that_the_code_does_not_have_is_refused(alembic: Alembic) -> None:
-    alembic.pen()
-    alembic.migrate()
+    alembic("revision", "-m", "One")
+    alembic("upgrade", "head")
     [path] = alembic.revisions()
     revision = path.name.partition("_")[0]
     path.unlink()
-    for arguments in (("upgrade", "head"), ("downgrade", "base"), ("current",), ("check",)):
+    for arguments in (("upgrade", "head"), ("downgrade", "base"), ("current",)):
         with pytest.raises(CommandError, match=rf"{revision}, which .* stamp --purge head"):
             alembic(*arguments)
     alembic("stamp", "--purge", "head")
@@ -27,12 +27,10 @@ def test_a_revision_that_the_code_does_not_have_is_refused(alembic: Alembic) -> 
 def test_two_heads_are_named_with_the_way_to_join_them(alembic: Alembic) -> None:
     alembic("revision", "-m", "One")
     alembic("revision", "-m", "Two", "--head", "base", "--splice")
-    heads = [path.name.partition("_")[0] for path in alembic.revisions()]
     with pytest.raises(CommandError, match=r"There are 2 heads.*alembic merge -m") as refused:
         alembic("upgrade", "head")
     alembic("merge", "-m", "Join", *str(refused.value).split()[-2:])
     alembic("upgrade", "head")
-    assert len(heads) == 2
     assert alembic("current").endswith("(head) (mergepoint)\n")
 
 
@@ -80,13 +78,10 @@ def test_what_is_not_committed_is_noticed(alembic: Alembic) -> None:
 
 
 def test_models_without_a_table_are_not_compared(alembic: Alembic) -> None:
-    alembic.pen()
-    alembic.migrate()
+    alembic.create_pen()
     alembic.models()
     with pytest.raises(CommandError, match="There is no table under app/"):
         alembic("check")
-    alembic("downgrade", "base")
-    assert not sa.inspect(alembic.engine).has_table("pen")
 
 
 def test_a_database_of_another_kind_is_refused() -> None:
