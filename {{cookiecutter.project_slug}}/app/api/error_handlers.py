@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm.exc import StaleDataError
 
 from app.api.errors import Error, Responses
 from app.api.middleware import route_path
@@ -75,6 +76,11 @@ def is_away(error: DBAPIError) -> bool:
     return isinstance(error, OperationalError) and code != SQLITE_ERROR
 
 
+async def gone(_request: Request, _error: StaleDataError) -> JSONResponse:
+    """Answer 404 when another request deleted the row that this one was changing."""
+    return JSONResponse({"detail": "Not found"}, status_code=404)
+
+
 async def not_allowed(request: Request, _error: HTTPException) -> JSONResponse:
     """Answer 405 with every method of the path; FastAPI names only those of the first route."""
     path = route_path(request.scope)
@@ -95,6 +101,7 @@ EXCEPTION_HANDLERS: dict[int | type[Exception], Callable[..., Any]] = {
     UnicodeEncodeError: not_storable,
     DBAPIError: unavailable,
     PoolTimeoutError: unavailable,
+    StaleDataError: gone,
     405: not_allowed,
     Exception: broken,
 }

@@ -11,6 +11,7 @@ from httpx2 import ASGITransport, AsyncClient
 from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm.exc import StaleDataError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.api.deps import SessionDep
@@ -71,6 +72,10 @@ async def app(empty_url: str) -> AsyncGenerator[FastAPI]:
         else:
             await execute(session, sa.text("SELECT * FROM nothing_of_this_name"))
 
+    @app.put("/rows")
+    async def change() -> None:
+        raise StaleDataError("UPDATE expected to update 1 row(s); 0 were matched.")
+
     @app.get("/rows")
     async def count(session: SessionDep) -> int:
         return int((await execute(session, sa.text("SELECT count(*) FROM kept"))).scalar_one())
@@ -85,6 +90,11 @@ async def failing(app: FastAPI) -> AsyncGenerator[AsyncClient]:
     transport = ASGITransport(app, raise_app_exceptions=False)
     async with AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
+
+
+async def test_a_row_that_another_request_deleted_is_not_found(failing: AsyncClient) -> None:
+    response = await failing.put("/rows")
+    assert (response.status_code, response.json()) == (404, {"detail": "Not found"})
 
 
 @pytest.mark.parametrize(
