@@ -1,17 +1,18 @@
-"""Measure, and print one table: `python -m benchmarks [bake] [migrations] [parallel]`."""
+"""Measure, and print one table: `python -m benchmarks [bake] [migrations] [parallel] [service]`."""
 
 import argparse
 import os
 import platform
 from collections.abc import Callable
 
-from benchmarks import bake, migrations, parallel
+from benchmarks import bake, migrations, parallel, service
 from benchmarks.common import Row, render
 
 BENCHMARKS: dict[str, tuple[Callable[[int], list[Row]], int]] = {
     "bake": (bake.measure, bake.PAIRS),
     "migrations": (migrations.measure, migrations.PAIRS),
     "parallel": (parallel.measure, parallel.ROUNDS),
+    "service": (service.measure, service.ROUNDS),
 }
 
 
