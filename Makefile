@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 SOURCES := hooks scripts tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install new test test-fast lint format locks bench
+.PHONY: help install new test test-fast hazards lint format locks bench
 
 help:
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -18,6 +18,9 @@ test: .venv/tests-installed ## Run every test
 
 test-fast: .venv/tests-installed ## Run the tests that install nothing
 	@$(PYTHON) -m pytest -n 2 -m 'not slow' $(ARGS)
+
+hazards: .venv/tests-installed ## Prove each hazard closed and write docs/hazards.md
+	@$(PYTHON) -m pytest -n 2 -m hazard --hazards=docs/hazards.md
 
 lint: .venv/tests-installed ## Check style and types of the template's own code
 	@$(PYTHON) -m ruff check $(SOURCES)

@@ -81,7 +81,7 @@ def measure(
         rows.append(measure_kind(folder / "1", "sqlite", f"sqlite:///{file}", clear, *counts))
         recreate = partial(recreate_database, server, DATABASE)
         rows.append(measure_kind(folder / "2", "postgresql", recreate(), recreate, *counts))
-        with pgbouncer(folder / "pgbouncer", server) as pooled:
+        with pgbouncer(folder / "pgbouncer", recreate()) as pooled:
             rows.append(
                 measure_kind(folder / "3", "postgresql", pooled, recreate, *counts, " by PgBouncer")
                 if pooled
@@ -211,7 +211,7 @@ def pgbouncer(folder: Path, server: str) -> Iterator[str | None]:
         server: The SQLAlchemy URL of a database of the server, on a Unix socket.
 
     Yields:
-        The URL of the database `DATABASE` through the pooler; None without a pgbouncer program.
+        The URL of this database through the pooler; None without a pgbouncer program.
     """
     program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if not program:
@@ -227,7 +227,7 @@ def pgbouncer(folder: Path, server: str) -> Iterator[str | None]:
     with subprocess.Popen(
         [program, "--quiet", config], user=owner if os.geteuid() != owner else None
     ) as process:
-        pooled = url.set(database=DATABASE, query={"host": str(folder), "port": "6432"})
+        pooled = url.set(query={"host": str(folder), "port": "6432"})
         limit = time.monotonic() + PGBOUNCER_LIMIT
         while not (folder / ".s.PGSQL.6432").exists():
             assert process.poll() is None, "PgBouncer ended"

@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import cycle, product
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
@@ -18,6 +18,8 @@ from urllib.request import urlopen
 
 import pytest
 from pytest_cookies.plugin import Cookies
+
+from tests.hazards import DATABASES, Proof, in_project, table
 
 ROOT = Path(__file__).resolve().parents[1]
 ANSWERS: dict[str, Any] = {
@@ -30,11 +32,49 @@ PRIMARY = [key for key in ("database", "auth") if key in ANSWERS]
 Bake = Callable[..., Path]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make hazards` write its table."""
+    parser.addoption("--hazards", type=Path, metavar="FILE", help="write what hazards are closed")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what installs dependencies as slow."""
+    """Mark what installs dependencies as slow; write the hazards into each test's report."""
     for item in items:
         if "installed" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
+        for marker in item.iter_markers("hazard"):
+            parameters = item.callspec.params if hasattr(item, "callspec") else {}
+            database = parameters.get("database", marker.kwargs.get("database", "sqlite"))
+            name = getattr(item, "originalname", item.name)
+            for hazard in marker.args:
+                proof = Proof(hazard, f"{item.path.name}::{name}", database)
+                item.user_properties.append(("hazard", tuple(proof)))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Write the table that there would be if all collected tests passed."""
+    file: Path | None = session.config.option.hazards
+    if file and session.config.option.collectonly:
+        own = [proof for database in DATABASES for proof in in_project(database)]
+        file.write_text(table(proofs(session.items) + own), encoding="utf-8")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Write the table of what passed, unless anything did not."""
+    stats = terminalreporter.stats
+    if config.option.hazards and not config.option.collectonly:
+        if stats.keys() & {"failed", "error", "skipped"}:
+            terminalreporter.write_line(f"{config.option.hazards} stays as it was.")
+            return
+        config.option.hazards.write_text(table(proofs(stats["passed"])), encoding="utf-8")
+
+
+def proofs(tests: Iterable[pytest.Item | pytest.TestReport]) -> list[Proof]:
+    """Read what tests, or the reports of tests, prove."""
+    properties: list[tuple[str, Any]] = [pair for test in tests for pair in test.user_properties]
+    return [Proof(*value) for name, value in properties if name == "hazard"]
 
 
 def choices(key: str) -> list[Any]:
@@ -121,13 +161,16 @@ def own_poetry() -> Path:
 
 @pytest.fixture(scope="session")
 def bake(cookies_session: Cookies) -> Bake:
-    """Generate a project without installing it; unknown answers fail."""
+    """Generate a project without installing it, and without users unless asked.
+
+    Unknown answers fail.
+    """
 
     def bake(**answers: object) -> Path:
         unknown = answers.keys() - ANSWERS.keys()
         assert not unknown, f"cookiecutter.json has no {unknown}"
         result = cookies_session.bake(
-            extra_context={"install": False} | answers, template=str(ROOT)
+            extra_context={"install": False, "auth": False} | answers, template=str(ROOT)
         )
         assert result.exception is None, result.exception
         path: Path = result.project_path

@@ -3,8 +3,11 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Bake, every_database, run
 from tests.test_migrations import alembic
+from tests.test_revisions import sql
 
 HEADER = """
 import enum
@@ -81,6 +84,9 @@ class Kind(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     parent_id: int | None = Field(default=None, foreign_key="kind.id", ondelete="CASCADE")
     best_id: int | None = Field(default=None, foreign_key="other.id")
+    late_id: int | None = Field(
+        sa_column=sa.Column(sa.ForeignKey("kind.id", use_alter=True), nullable=True)
+    )
 
 
 class Other(SQLModel, table=True):
@@ -142,6 +148,10 @@ CHANGES = {
         SMALL,
         SMALL.replace("name: str", 'name: str = Field(sa_column_kwargs={"server_default": "x"})'),
     ),
+    "JSON default": (
+        SMALL.replace("    name: str", '    name: str = Field(sa_type=sa.JSON, sa_column_kwargs={"server_default": "{}"})'),
+        SMALL.replace("    name: str", '    name: str = Field(sa_type=sa.JSON, sa_column_kwargs={"server_default": "[]"})'),
+    ),
     "foreign key added": (
         SMALL,
         SMALL.replace("    name: str", '    name: str\n    up: int | None = Field(default=None, foreign_key="kind.id")'),
@@ -175,16 +185,20 @@ def prove(project: Path, url: str, *options: str) -> None:
         assert not re.search(r"\b(app|sqlmodel)\.", file.read_text()), file.read_text()
 
 
+@pytest.mark.hazard("H4", "H5", "H11", "H12", "H18", "H19")
 @every_database
 def test_new_models(installed: Bake, database: str, database_url: str) -> None:
     project = installed(database=database)
     alembic(project, database_url, "upgrade", "head")
     kinds = {k: v for k, v in KINDS.items() if (database, k) != ("sqlite", "schemas")}
+    if database == "postgresql":  # somebody else's, beside the schemas of the models
+        sql(database_url, "CREATE SCHEMA theirs", "CREATE TABLE theirs.own (id int)")
     write_models(project, kinds)
     revise(project, database_url, "add kinds")
     prove(project, database_url)
 
 
+@pytest.mark.hazard("H6", "H12", "H13", "H14")
 @every_database
 def test_changed_models(installed: Bake, database: str, database_url: str) -> None:
     project = installed(database=database)

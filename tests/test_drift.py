@@ -12,6 +12,7 @@ SCENARIO = Path(__file__).parent / "drift" / "scenario.py"
 KINDS = {"postgresql": 17, "sqlite": 14}
 
 
+@pytest.mark.hazard("H8")
 @every_database
 def test_the_catalog_sees_every_kind_of_change(
     installed: Bake, database: str, request: pytest.FixtureRequest, tmp_path: Path

@@ -1,16 +1,25 @@
 """What goes wrong with migrations in real services, tried on generated projects."""
 
+import os
 import re
 import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from benchmarks.parallel import pgbouncer
 from tests.conftest import Bake, every_database, own_environment, run
 from tests.test_migrations import HERO, alembic, tables
+from tests.test_revisions import sql
 
 REPLICAS = 10
+LOCKS = """
+SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = database
+WHERE locktype = 'advisory' AND datname = current_database()
+"""
 
 
 def revise(project: Path, url: str, message: str, *options: str, status: int = 0) -> str:
@@ -24,6 +33,7 @@ def versions(project: Path) -> list[Path]:
     return sorted((project / "migrations" / "versions").glob("*.py"))
 
 
+@pytest.mark.hazard("H9", "H10")
 @every_database
 def test_drops_renames_and_hopeless_columns_are_refused(
     installed: Bake, database: str, database_url: str
@@ -57,6 +67,7 @@ def test_drops_renames_and_hopeless_columns_are_refused(
     assert tables(project, database_url) == {"alembic_version", "item"}
 
 
+@pytest.mark.hazard("H49")
 @every_database
 def test_a_database_ahead_of_the_code_is_told_plainly(
     installed: Bake, database: str, database_url: str
@@ -74,6 +85,7 @@ def test_a_database_ahead_of_the_code_is_told_plainly(
         assert "Traceback" not in said
 
 
+@pytest.mark.hazard("H50")
 @every_database
 def test_only_the_right_schema_is_stamped(
     installed: Bake, database: str, database_url: str
@@ -95,6 +107,7 @@ def test_only_the_right_schema_is_stamped(
     alembic(project, database_url, "check")
 
 
+@pytest.mark.hazard("H48")
 def test_two_branches_conflict_in_git_and_two_heads_are_named(
     installed: Bake, tmp_path: Path
 ) -> None:
@@ -126,9 +139,28 @@ def test_two_branches_conflict_in_git_and_two_heads_are_named(
     assert (project / "migrations" / "HEAD").read_text().count("\n") == 1
 
 
-@every_database
+@contextmanager
+def pooler(url: str, folder: Path) -> Generator[str]:
+    """Open PgBouncer in transaction mode before a database; give its URL there."""
+    if "host=/" not in url:
+        pytest.skip("PgBouncer is tried on a server with a Unix socket")
+    with pgbouncer(folder / "pgbouncer", url) as pooled:
+        if pooled is None:
+            assert not os.environ.get("CI"), "pgbouncer is not installed"
+            pytest.skip("no pgbouncer here")
+        yield pooled
+
+
+@pytest.mark.parametrize(
+    ("database", "pooled"),
+    [
+        pytest.param("sqlite", False, marks=pytest.mark.hazard("H34")),
+        pytest.param("postgresql", False, marks=pytest.mark.hazard("H34", "H35")),
+        pytest.param("postgresql", True, marks=pytest.mark.hazard("H36")),
+    ],
+)
 def test_replicas_may_all_migrate_at_once(
-    installed: Bake, database: str, database_url: str
+    installed: Bake, database: str, pooled: bool, database_url: str, open_folder: Path
 ) -> None:
     project = installed(database=database)
     if database == "postgresql":  # where no transaction can hold, and a blocking lock would hang
@@ -142,23 +174,27 @@ def test_replicas_may_all_migrate_at_once(
         first = versions(project)[0]  # so slow that all replicas start before it is done
         slow = 'op.execute("SELECT pg_sleep(5)")\n    op.create_table('
         first.write_text(first.read_text().replace("op.create_table(", slow))
-    replicas = [
-        subprocess.Popen(
-            [project / ".venv" / "bin" / "alembic", "upgrade", "head"],
-            cwd=project,
-            env=own_environment() | {"DATABASE_URL": database_url},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(REPLICAS)
-    ]
-    said = [replica.communicate()[0] for replica in replicas]
+    with pooler(database_url, open_folder) if pooled else nullcontext(database_url) as url:
+        replicas = [
+            subprocess.Popen(
+                [project / ".venv" / "bin" / "alembic", "upgrade", "head"],
+                cwd=project,
+                env=own_environment() | {"DATABASE_URL": url},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            for _ in range(REPLICAS)
+        ]
+        said = [replica.communicate()[0] for replica in replicas]
+        if database == "postgresql":  # a pooled session would keep its lock for the next client
+            assert sql(database_url, LOCKS) == []
     assert [replica.returncode for replica in replicas] == [0] * REPLICAS, said
     assert sum("Running upgrade  -> fa22138446a8" in text for text in said) == 1
     assert "(head)" in alembic(project, database_url, "current")
 
 
+@pytest.mark.hazard("H16")
 @pytest.mark.parametrize("database", ["postgresql"])
 def test_a_naive_time_becomes_aware_as_utc_whatever_the_servers_zone(
     installed: Bake, database: str, database_url: str

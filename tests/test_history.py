@@ -77,6 +77,7 @@ def fill(revision: Path, upgrade: str, downgrade: str = "pass") -> None:
         revision.write_text(text.replace(f"{start}pass", start + body.strip()))
 
 
+@pytest.mark.hazard("H10")
 @every_database
 def test_ten_changes_with_rows_go_forwards_and_backwards(
     installed: Bake,

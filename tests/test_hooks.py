@@ -122,7 +122,9 @@ def test_a_report_that_nobody_reads_costs_no_project(tmp_path: Path) -> None:
 
 def test_under_cruft_the_hook_only_prunes(bake: Bake, tmp_path: Path) -> None:
     hook = (ROOT / "hooks" / "post_gen_project.py").read_text(encoding="utf-8")
-    hook = hook.replace("{{ cookiecutter | tojson }}", '{"_commit": "abc", "auth": true, "database": "sqlite"}')
+    hook = hook.replace(
+        "{{ cookiecutter | tojson }}", '{"_commit": "abc", "auth": true, "database": "sqlite"}'
+    )
     (tmp_path / "hook.py").write_text(hook, encoding="utf-8")
     (tmp_path / "scripts").mkdir()
     (tmp_path / "sqlite-auth.lock").write_text("mine")

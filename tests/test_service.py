@@ -5,10 +5,11 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import Request, urlopen
+from xml.etree import ElementTree
 
 import pytest
 from playwright.sync_api import Error, Page, expect, sync_playwright
@@ -22,6 +23,7 @@ from tests.conftest import (
     run,
     wait_for,
 )
+from tests.hazards import in_project
 
 # The time that a loaded machine may take; nothing is measured with it
 PATIENCE = 60.0
@@ -92,11 +94,27 @@ def test_make_run_serves_a_migrated_service_with_its_docs(installed: Bake, datab
         run("make", f"POETRY={own_poetry()}", "stop", cwd=project)
 
 
+@pytest.mark.hazard
 @every_database
-def test_its_own_tests_and_lint_pass(installed: Bake, database: str) -> None:
+def test_its_own_tests_and_lint_pass(
+    installed: Bake,
+    database: str,
+    tmp_path: Path,
+    record_property: Callable[[str, tuple[str, ...]], None],
+) -> None:
     project = installed(database=database)
+    report = tmp_path / "report.xml"
     for verb in ("test", "lint"):
-        run("make", f"POETRY={own_poetry()}", verb, cwd=project, CI="true")
+        options = f"--junitxml={report}"
+        run("make", f"POETRY={own_poetry()}", verb, cwd=project, CI="true", PYTEST_ADDOPTS=options)
+    passed = {
+        f"{case.attrib['classname'].replace('.', '/')}.py::{case.attrib['name'].split('[')[0]}"
+        for case in ElementTree.parse(report).iter("testcase")
+        if not len(case)
+    }
+    for proof in in_project(database):
+        assert proof.test.replace("project: ", "tests/") in passed
+        record_property("hazard", tuple(proof))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +123,7 @@ def test_its_own_tests_and_lint_pass(installed: Bake, database: str) -> None:
         ("mysql://me:hidden@db/shop", "It must start with sqlite:/// or postgresql://"),
         ("postgresql://me:hidden@db:port/shop", "It must look like"),
         ("sqlite:////no/such/folder/app.db", "unable to open database file"),
-        ("postgresql://me:hidden@127.0.0.1:1/shop", "needs the package psycopg"),
+        ("postgresql://me:hidden@127.0.0.1:1/shop", "the revisions of this project are for sqlite"),
     ],
 )
 def test_make_run_says_what_is_wrong_with_the_url(installed: Bake, url: str, reason: str) -> None:

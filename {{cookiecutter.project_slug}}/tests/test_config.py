@@ -35,6 +35,11 @@ def test_relative_sqlite_path_starts_at_the_root() -> None:
     assert uris == [f"sqlite:///{ROOT}/app.db", f"sqlite+aiosqlite:///{ROOT}/app.db"]
 
 
+def test_a_sqlite_path_is_taken_as_it_is() -> None:
+    settings = Settings(DATABASE_URL="sqlite:////srv/a@b:c/app.db")
+    assert make_url(settings.SQLALCHEMY_DATABASE_URI).database == "/srv/a@b:c/app.db"
+
+
 @pytest.mark.parametrize(
     "url", ["", "secret", "mysql://me:secret@db/shop", "postgresql://me:secret@db:port/shop"]
 )

@@ -23,3 +23,12 @@ BAD_REQUEST: Responses = {400: {"model": Error, "description": "Refused"}}
 CONFLICT: Responses = {409: {"model": Error, "description": "Taken"}}
 NOT_FOUND: Responses = {404: {"model": Error, "description": "Not found"}}
 NOT_READY: Responses = {503: {"model": Error, "description": "Not ready"}}
+
+
+def in_json(responses: Responses) -> Responses:
+    """Document errors of a route that answers success with something else than JSON."""
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    return {
+        status: {"description": response["description"], "content": content}
+        for status, response in responses.items()
+    }

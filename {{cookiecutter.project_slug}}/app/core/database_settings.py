@@ -38,9 +38,11 @@ def parse_database_url(value: str) -> URL:
     if not separator or backend not in SYNC_DRIVERS:
         raise ValueError("It must start with sqlite:/// or postgresql://.")
     location, question_mark, query = rest.partition("?")
-    user_info, at, location = location.rpartition("@")
+    user_info, at, host = "", "", location
+    if backend == "postgresql":
+        user_info, at, host = location.rpartition("@")
     try:
-        url = make_url(f"{backend}{plus}{driver}://{location}{question_mark}{query}")
+        url = make_url(f"{backend}{plus}{driver}://{host}{question_mark}{query}")
         url.get_dialect()
     except (ArgumentError, ValueError):
         raise ValueError(

@@ -18,6 +18,7 @@ from sqlmodel import SQLModel
 
 from app.core.database_settings import ROOT, synchronous
 from app.core.migration_engine import (
+    DATABASE,
     SESSION_SETTINGS,
     create_migration_engine,
     problems,
@@ -84,8 +85,16 @@ def target_metadata(config: Config) -> sa.MetaData:
 
 
 def database_url(config: Config) -> str:
-    """Choose the database: `config.attributes["url"]`, else the settings'."""
+    """Choose the database: `config.attributes["url"]`, else the settings'.
+
+    Raises:
+        CommandError: It is not of the kind that this project's revisions are written for.
+    """
     url: str = config.attributes.get("url", settings.MIGRATION_DATABASE_URI)
+    if (other := sa.make_url(url).get_backend_name()) != DATABASE:
+        raise CommandError(
+            f"DATABASE_URL is for {other}, but the revisions of this project are for {DATABASE}."
+        )
     return url
 
 
@@ -141,7 +150,8 @@ def run(config: Config, migrate: Callable[[sa.Connection], None]) -> None:
             do, and never holds a password.
     """
     given = config.attributes.get("connection")
-    engine = open_engine(synchronous(given.engine.url) if given else database_url(config))
+    url = synchronous(given.engine.url) if given else database_url(config)
+    engine = create_migration_engine(url)
     if isinstance(given, sa.Connection):
         run_alone(engine, partial(migrate, given))
         return
@@ -162,18 +172,6 @@ def run(config: Config, migrate: Callable[[sa.Connection], None]) -> None:
             raise CommandError("Not committed: a statement ran before context.configure().")
         if found := problems(connection):
             raise CommandError("\n".join(found))
-
-
-def open_engine(url: str) -> sa.Engine:
-    """Make the engine to migrate with.
-
-    Raises:
-        CommandError: The URL's driver is not installed.
-    """
-    try:
-        return create_migration_engine(url)
-    except ModuleNotFoundError as error:
-        raise CommandError(f"DATABASE_URL needs the package {error.name}.") from None
 
 
 def connect(engine: sa.Engine) -> sa.Connection:

@@ -17,6 +17,14 @@ from app.core.database_settings import ROOT
 FILES = ["alembic.ini", "migrations/env.py", "migrations/script.py.mako"]
 
 
+def fresh_files() -> dict[str, str]:
+    """Run `alembic init migrations` in a folder of its own; give each file's text by its name."""
+    with TemporaryDirectory() as folder:
+        with chdir(folder), redirect_stdout(StringIO()):
+            command.init(Config("alembic.ini"), "migrations")
+        return {name: Path(folder, name).read_text(encoding="utf-8") for name in FILES}
+
+
 def differences() -> str:
     """Compare this project's files with those of a fresh `alembic init migrations`.
 
@@ -24,13 +32,10 @@ def differences() -> str:
         One unified diff of all of them, without context lines.
     """
     lines: list[str] = []
-    with TemporaryDirectory() as folder:
-        with chdir(folder), redirect_stdout(StringIO()):
-            command.init(Config("alembic.ini"), "migrations")
-        for name in FILES:
-            theirs = Path(folder, name).read_text(encoding="utf-8").splitlines()
-            ours = (ROOT / name).read_text(encoding="utf-8").splitlines()
-            lines += difflib.unified_diff(theirs, ours, "alembic init", name, n=0, lineterm="")
+    for name, text in fresh_files().items():
+        theirs = text.splitlines()
+        ours = (ROOT / name).read_text(encoding="utf-8").splitlines()
+        lines += difflib.unified_diff(theirs, ours, "alembic init", name, n=0, lineterm="")
     return "\n".join(lines) + "\n"
 
 

@@ -3,14 +3,17 @@
 import ast
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from alembic import command
+from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from app.core.database_settings import ROOT
+from app.core.database_settings import ROOT, asynchronous
+from app.core.db import create_engine
 from app.core.migrations import alembic_config, upgrade
 from tests.migrations.catalog import schema
 
@@ -71,3 +74,24 @@ def test_an_engine_may_be_handed_over(empty_url: str, other_empty_url: str) -> N
     command.upgrade(config, "head")
     assert schema(empty_url)
     assert not schema(other_empty_url)
+
+
+def test_the_applications_engine_may_be_handed_over(empty_url: str, other_empty_url: str) -> None:
+    config = alembic_config(other_empty_url)
+    config.attributes["connection"] = create_engine(asynchronous(sa.make_url(empty_url)))
+    command.upgrade(config, "head")
+    assert schema(empty_url)
+    assert not schema(other_empty_url)
+
+
+def test_threads_may_migrate_several_databases(empty_url: str, other_empty_url: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(upgrade, [empty_url, other_empty_url] * 2))
+    assert schema(empty_url) == schema(other_empty_url) != []
+
+
+def test_a_configuration_without_alembic_ini_is_enough(empty_url: str) -> None:
+    config = Config(attributes={"url": empty_url})
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    command.upgrade(config, "head")
+    assert schema(empty_url)
