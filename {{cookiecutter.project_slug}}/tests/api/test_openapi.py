@@ -16,6 +16,7 @@ EXAMPLES = 5  # for each operation, and each kind of data
 {% set headers = "headers(live_superuser)" if cookiecutter.auth else "{}" %}
 
 
+@pytest.mark.filterwarnings("ignore")  # schemathesis' own are not ours to mend
 @pytest.mark.parametrize("mode", ["positive", "negative"])
 def test_every_answer_is_a_documented_one(live_url: str, mode: str{{ ", live_superuser: User" if cookiecutter.auth }}) -> None:
     import schemathesis  # takes a second, which the other tests need not wait for
