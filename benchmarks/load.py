@@ -88,7 +88,7 @@ async def ask(load: Load) -> float:
     after, ended = sum(client.answered for client in clients), time.perf_counter()
     for client in clients:
         assert not client.problem, client.problem
-        assert client.answered, "no answer"
+    assert after > before, "no answer"
     return (after - before) / (ended - started)
 
 

@@ -125,12 +125,14 @@ def measure(rounds: int = ROUNDS) -> list[Row]:
         ours = service(folder / "yes", urls[0], auth="yes")
         without_users = service(folder / "no", urls[1], auth="no")
         beside = yardstick(ours)
-        with running(ours) as one, running(beside) as other, running(without_users) as public:
+        with running(ours) as one:
             tokens = register(one, "owner"), register(one, "other")
             execute(urls[0], *FILL)
             execute(urls[1], *FILL_WITHOUT_USERS)
-            rows = rates(one, other, tokens, urls[0], rounds)
-            rows += costs_of_users(one, public, tokens[0], rounds)
+            with running(beside) as other:
+                rows = rates(one, other, tokens, urls[0], rounds)
+            with running(without_users) as public:
+                rows += costs_of_users(one, public, tokens[0], rounds)
         return rows + starts(ours, beside, rounds)
 
 
