@@ -8,10 +8,17 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
-from app.api import health
+from app.api import health{{ ", private" if cookiecutter.auth }}
+from app.api.error_handlers import ANY_OPERATION, EXCEPTION_HANDLERS
+from app.api.middleware import is_probe, middleware_stack
+{% if cookiecutter.auth %}
+from app.api.rate_limit import RateLimiter
+{% endif %}
 from app.api.routes import router
 from app.core.config import Settings, settings
 from app.core.db import create_engine
+from app.core.logging import configure_logging
+from app.core.sentry import start_sentry
 
 
 def operation_id(route: APIRoute) -> str:
@@ -28,6 +35,8 @@ def create_app(settings: Settings = settings) -> FastAPI:
     Returns:
         An application that opens its database engine when it starts and closes it when it stops.
     """
+    configure_logging(settings)
+    start_sentry(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -39,11 +48,21 @@ def create_app(settings: Settings = settings) -> FastAPI:
     app = FastAPIOffline(
         title=settings.PROJECT_NAME,
         description={{ python_string(cookiecutter.description) }},
+        debug=settings.DEBUG,
         lifespan=lifespan,
+        max_body_size=settings.MAX_BODY_SIZE,
+        exception_handlers=EXCEPTION_HANDLERS,
+        telemetry={"exclude": is_probe},
         generate_unique_id_function=operation_id,
     )
     app.include_router(health.router)
-    app.include_router(router, prefix="/api/v1")
+    app.include_router(router, prefix="/api/v1", responses=ANY_OPERATION)
+{% if cookiecutter.auth %}
+    if settings.ENVIRONMENT == "local":
+        app.include_router(private.router, prefix="/api/v1", responses=ANY_OPERATION)
+    app.state.rate_limiter = RateLimiter(settings.RATE_LIMIT, settings.RATE_LIMIT_STORAGE)
+{% endif %}
+    app.middleware_stack = middleware_stack(app, settings)
     return app
 
 

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from sqlalchemy import make_url
 
@@ -51,3 +53,83 @@ def test_bad_url_is_one_clear_message(monkeypatch: pytest.MonkeyPatch, url: str)
     assert heading == "Wrong settings (environment or .env):"
     assert line.startswith("DATABASE_URL: It must ")
     assert "secret" not in line
+
+
+def complaints(monkeypatch: pytest.MonkeyPatch, **variables: str) -> list[str]:
+    """Load settings that are wrong, and give a line for each."""
+    for name, value in ({"ENVIRONMENT": "production"} | variables).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as error:
+        load_settings(Settings)
+    heading, *lines = str(error.value).splitlines()
+    assert heading == "Wrong settings (environment or .env):"
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ENVIRONMENT", "hidden"),
+        ("DEBUG", "hidden"),
+        ("LOG_LEVEL", "hidden"),
+        ("ALLOWED_HOSTS", "api.example.com, https://hidden"),
+        ("ALLOWED_HOSTS", "hidden*.example.com"),
+        ("CORS_ORIGINS", "https://hidden.example.com/"),
+        ("CORS_ORIGINS", "hidden.example.com"),
+        ("MAX_BODY_SIZE", "hidden"),
+        ("MAX_BODY_SIZE", "0"),
+        ("SENTRY_DSN", "hidden"),
+{% if cookiecutter.auth %}
+        ("RATE_LIMIT", "hidden"),
+        ("RATE_LIMIT_STORAGE", "redis://hidden"),
+        ("SMTP_SECURITY", "hidden"),
+        ("FIRST_SUPERUSER", "hidden"),
+{% endif %}
+    ],
+)
+def test_wrong_variable_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    [line] = complaints(monkeypatch, **{name: value})
+    assert line.startswith(f"{name}: ")
+    assert "hidden" not in line
+
+
+def test_all_wrong_variables_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = complaints(monkeypatch, LOG_LEVEL="hidden", MAX_BODY_SIZE="hidden", DEBUG="hidden")
+    assert [line.partition(":")[0] for line in lines] == ["DEBUG", "LOG_LEVEL", "MAX_BODY_SIZE"]
+
+
+def test_what_is_for_local_development_is_refused_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wrong = {"DEBUG": "true", "CORS_ORIGINS": "*"}
+{% if cookiecutter.auth %}
+    wrong |= {"SECRET_KEY": "changethis", "FIRST_SUPERUSER_PASSWORD": "changethis"}
+{% endif %}
+    lines = complaints(monkeypatch, **wrong)
+    assert [line.partition(":")[0] for line in lines] == list(wrong)
+    assert "changethis" not in "".join(lines)
+    monkeypatch.setenv("ENVIRONMENT", "local")
+    load_settings(Settings)
+
+
+def test_values_with_commas_are_lists() -> None:
+    settings = Settings(ALLOWED_HOSTS="a.example, *.b.example,", CORS_ORIGINS="")
+    assert settings.ALLOWED_HOSTS == ("a.example", "*.b.example")
+    assert settings.CORS_ORIGINS == ()
+
+
+def test_every_variable_is_explained() -> None:
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in Settings.model_fields:
+        assert re.search(rf"^(# )?{name}=", example, re.MULTILINE), f"{name} in .env.example"
+        assert re.search(rf"^\|.*`{name}`.*\|.*\|", readme, re.MULTILINE), f"{name} in README.md"
+
+
+def test_the_example_shows_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    defaults = Settings().model_dump(exclude={"SECRET_KEY"})
+    for name, value in re.findall(r"^(?:# )?([A-Z_]+)=(.+)$", example, re.MULTILINE):
+        if not name.endswith("DATABASE_URL"):
+            monkeypatch.setenv(name, value)
+    assert Settings().model_dump(exclude={"SECRET_KEY"}) == defaults

@@ -1,9 +1,9 @@
 {% from "strings.jinja" import python_string %}
 """The application's settings, read from the environment and from the git-ignored `.env`."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, PositiveInt, StringConstraints, model_validator
 from pydantic_settings import NoDecode
 
 {% if cookiecutter.auth %}
@@ -18,7 +18,12 @@ def split_at_commas(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip())
 
 
-CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_at_commas)]
+Part = TypeVar("Part")
+CommaSeparated = Annotated[tuple[Part, ...], NoDecode, BeforeValidator(split_at_commas)]
+# What the middlewares would refuse with a traceback, or never find equal to a header
+Host = Annotated[str, StringConstraints(pattern=r"^(\*|(\*\.)?[^*/:]+)$")]
+Origin = Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^/]+)$")]
+DSN = Annotated[str, StringConstraints(pattern=r"^https?://[^@/]+@[^/]+/.*\d$")]
 
 
 class Settings({{ "AuthSettings, " if cookiecutter.auth }}DatabaseSettings):
@@ -28,10 +33,10 @@ class Settings({{ "AuthSettings, " if cookiecutter.auth }}DatabaseSettings):
     PROJECT_NAME: str = {{ python_string(cookiecutter.project_name) }}
     DEBUG: bool = False
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    ALLOWED_HOSTS: CommaSeparated = ("*",)
-    CORS_ORIGINS: CommaSeparated = ()
-    MAX_BODY_SIZE: int = 1024 * 1024  # bytes
-    SENTRY_DSN: str | None = None
+    ALLOWED_HOSTS: CommaSeparated[Host] = ("*",)
+    CORS_ORIGINS: CommaSeparated[Origin] = ()
+    MAX_BODY_SIZE: PositiveInt = 1024 * 1024  # bytes
+    SENTRY_DSN: DSN | None = None
 
     @model_validator(mode="after")
     def refuse_what_is_for_local_development_only(self) -> Self:

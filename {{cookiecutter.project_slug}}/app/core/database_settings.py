@@ -131,5 +131,6 @@ def load_settings(kind: type[SettingsType]) -> SettingsType:
         for problem in error.errors(include_input=False, include_url=False):
             missing = problem["type"] == "missing"
             reason = "It must be set." if missing else problem["msg"].removeprefix("Value error, ")
-            lines.append(f"{problem['loc'][0]}: {reason}")
+            # a validator of the whole model names the variables itself
+            lines.append(": ".join([*map(str, problem["loc"][:1]), reason]))
         sys.exit("\n".join(lines))
