@@ -33,7 +33,8 @@ def main() -> None:
         rows += measure(arguments.repeat or repeat)
     print(render(rows))
     print(
-        "\nTimes are medians in seconds of wall time, start of the interpreter included. A ratio is"
+        "\nTimes are medians in seconds of wall time, start of the interpreter included; /s"
+        "\nis answered requests per second, on 32 connections, of one process. A ratio is"
         "\nours by the one beside it, both timed in turn: the median of the pairs (least to most)."
         f"\nHere: {os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
         f"Python {platform.python_version()}."
