@@ -1,17 +1,18 @@
-"""Measure, and print one table: `python -m benchmarks [bake] [migrations] [parallel]`."""
+"""Measure, and print one table: `python -m benchmarks [bake] [migrations] [parallel] [service]`."""
 
 import argparse
 import os
 import platform
 from collections.abc import Callable
 
-from benchmarks import bake, migrations, parallel
+from benchmarks import bake, migrations, parallel, service
 from benchmarks.common import Row, render
 
 BENCHMARKS: dict[str, tuple[Callable[[int], list[Row]], int]] = {
     "bake": (bake.measure, bake.PAIRS),
     "migrations": (migrations.measure, migrations.PAIRS),
     "parallel": (parallel.measure, parallel.ROUNDS),
+    "service": (service.measure, service.ROUNDS),
 }
 
 
@@ -32,7 +33,8 @@ def main() -> None:
         rows += measure(arguments.repeat or repeat)
     print(render(rows))
     print(
-        "\nTimes are medians in seconds of wall time, start of the interpreter included. A ratio is"
+        "\nTimes are medians in seconds of wall time, start of the interpreter included; /s"
+        "\nis answered requests per second, on 32 connections, of one process. A ratio is"
         "\nours by the one beside it, both timed in turn: the median of the pairs (least to most)."
         f"\nHere: {os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
         f"Python {platform.python_version()}."

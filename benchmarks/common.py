@@ -4,6 +4,7 @@ What is measured may compile Python once, whatever PYTHONDONTWRITEBYTECODE says:
 bytecode, compiling the libraries is most of every figure.
 """
 
+import operator
 import shutil
 import sys
 import time
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import sqlalchemy as sa
 
@@ -39,17 +40,18 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Target:
-    """What a ratio should be: at most `limit`, or strictly below it."""
+    """What a ratio should be."""
 
     limit: float
-    strict: bool = False
+    sign: Literal["<=", "<", ">="] = "<="
 
     def __str__(self) -> str:
-        return f"{'<' if self.strict else '<='} {self.limit:g}"
+        return f"{self.sign} {self.limit:g}"
 
     def met(self, ratio: float) -> bool:
-        """Tell whether a ratio is as small as it should be."""
-        return ratio < self.limit or (not self.strict and ratio == self.limit)
+        """Tell whether a ratio is as it should be."""
+        compare = {"<=": operator.le, "<": operator.lt, ">=": operator.ge}[self.sign]
+        return bool(compare(ratio, self.limit))
 
 
 def compare(
@@ -74,21 +76,56 @@ def compare(
     Returns:
         A row with the median seconds of each, and the pair-wise ratios of ours to the other.
     """
+    return compare_figures(
+        what,
+        lambda: seconds(ours),
+        lambda: seconds(beside),
+        pairs=pairs,
+        form="{:.2f} s",
+        target=target,
+        tidy=tidy,
+    )
+
+
+def compare_figures(
+    what: str,
+    ours: Callable[[], float],
+    beside: Callable[[], float],
+    *,
+    pairs: int,
+    form: str,
+    target: Target | None,
+    tidy: Callable[[], None] = lambda: None,
+) -> Row:
+    """Take two figures in turn, A B A B, after one of each that does not count.
+
+    Args:
+        what: The row's name.
+        ours: Takes this template's figure.
+        beside: Takes the one it is compared with.
+        pairs: How often each is taken.
+        form: How to write a figure, as a format string.
+        target: What the median of the pair-wise ratios should be; None where nothing is asked.
+        tidy: Runs after each pair.
+
+    Returns:
+        A row with the median of each, and the pair-wise ratios of ours to the other.
+    """
     progress(what)
-    times: list[tuple[float, float]] = []
+    figures: list[tuple[float, float]] = []
     for _ in range(pairs + 1):
-        times.append((seconds(ours), seconds(beside)))
+        figures.append((ours(), beside()))
         tidy()
-    del times[0]
-    ratios = [a / b for a, b in times]
+    del figures[0]
+    ratios = [a / b for a, b in figures]
     ratio = round(median(ratios), 2)
     return Row(
         what,
-        f"{median(a for a, _ in times):.2f} s",
-        f"{median(b for _, b in times):.2f} s",
+        form.format(median(a for a, _ in figures)),
+        form.format(median(b for _, b in figures)),
         f"{ratio:.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
-        str(target),
-        "yes" if target.met(ratio) else "NO",
+        str(target or "-"),
+        "-" if target is None else "yes" if target.met(ratio) else "NO",
     )
 
 
@@ -142,6 +179,22 @@ def cookiecutter(template: Path, output: Path, *answers: str) -> None:
     )
 
 
+def whole_project(folder: Path, *answers: str) -> Path:
+    """Generate a project, and give it an environment.
+
+    Args:
+        folder: Where the project's folder goes.
+        answers: Answers as `key=value`; the defaults for all others.
+
+    Returns:
+        The project, with `.venv` pointing to the one environment of all projects that have the
+        same lock, under `.cache/`; it is installed if it is not there yet.
+    """
+    cookiecutter(ROOT, folder, "project_slug=bench", "install=no", *answers)
+    give_environment(folder / "bench")
+    return folder / "bench"
+
+
 def installed_project(folder: Path, database: str) -> Path:
     """Generate a project without tables, and give it an environment.
 
@@ -150,17 +203,14 @@ def installed_project(folder: Path, database: str) -> Path:
         database: The answer to `database`.
 
     Returns:
-        The project, with `.venv` pointing to the one environment of all projects that have the
-        same lock, under `.cache/`; it is installed if it is not there yet.
+        The project, as `whole_project` gives it.
     """
-    cookiecutter(ROOT, folder, "project_slug=bench", f"database={database}", "install=no")
-    project = folder / "bench"
+    project = whole_project(folder, f"database={database}")
     for path in (project / "app" / "models").iterdir():
         if path.name != "__init__.py":
             path.unlink()
     for path in (project / "migrations" / "versions").glob("*.py"):
         path.unlink()
-    give_environment(project)
     return project
 
 
