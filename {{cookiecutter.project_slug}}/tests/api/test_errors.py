@@ -236,7 +236,7 @@ def test_away_or_wrong(error: DBAPIError, away: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "allowed"), [("/rows", "GET, POST"), ("/say", "GET"), ("/docs", "GET")]
+    ("path", "allowed"), [("/rows", "GET, POST, PUT"), ("/say", "GET"), ("/docs", "GET")]
 )
 async def test_another_method_is_told_which_there_are(
     failing: AsyncClient, path: str, allowed: str
