@@ -96,13 +96,15 @@ def test_make_run_serves_a_migrated_service_with_its_docs(installed: Bake, datab
 
 @pytest.mark.hazard
 @every_database
+@pytest.mark.parametrize("auth", [True, False])
 def test_its_own_tests_and_lint_pass(
     installed: Bake,
     database: str,
+    auth: bool,
     tmp_path: Path,
     record_property: Callable[[str, tuple[str, ...]], None],
 ) -> None:
-    project = installed(database=database)
+    project = installed(database=database, auth=auth)
     report = tmp_path / "report.xml"
     for verb in ("test", "lint"):
         options = f"--junitxml={report}"

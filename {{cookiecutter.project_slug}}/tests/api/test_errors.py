@@ -1,11 +1,11 @@
 import logging
 import sqlite3
 from collections.abc import AsyncGenerator
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from fastapi import FastAPI, Form, HTTPException
+from fastapi import FastAPI, HTTPException
 from fastapi.testclient import TestClient
 from httpx2 import ASGITransport, AsyncClient
 from pydantic import BaseModel
@@ -44,10 +44,6 @@ async def app(empty_url: str) -> AsyncGenerator[FastAPI]:
 
     @app.post("/login")
     async def login(body: Login) -> bool:
-        return True
-
-    @app.post("/form")
-    async def form(password: Annotated[int, Form()]) -> bool:
         return True
 
     @app.get("/say")
@@ -139,12 +135,6 @@ async def test_body_that_cannot_be_read(
     response = await failing.post("/login", content=content, headers=headers)
     assert response.status_code == status
     assert response.json()["detail"]
-    assert "hidden" not in response.text
-
-
-async def test_wrong_form_is_not_repeated(failing: AsyncClient) -> None:
-    response = await failing.post("/form", data={"password": "hidden"})
-    assert response.status_code == 422
     assert "hidden" not in response.text
 
 

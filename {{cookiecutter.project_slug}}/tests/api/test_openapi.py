@@ -1,5 +1,6 @@
 """The API as it is served, against its own description, with whatever that allows and forbids."""
 
+import os
 from contextlib import suppress
 from typing import Any
 
@@ -12,7 +13,7 @@ from app.models.user import User
 from tests.users import headers
 {% endif %}
 
-EXAMPLES = 5  # for each operation, and each kind of data
+EXAMPLES = int(os.environ.get("EXAMPLES", "3"))  # for each operation, and each kind of data
 {% set headers = "headers(live_superuser)" if cookiecutter.auth else "{}" %}
 
 
