@@ -1,10 +1,14 @@
 # Commands of the template; `make` alone lists them. Nothing but Python 3.11+ and make is needed.
 
-POETRY := $(or $(shell command -v poetry),.poetry/bin/poetry)
+# This folder's own Poetry, else one on the PATH that works and is new enough: it is asked once
+POETRY := $(or $(wildcard .poetry/bin/poetry),$(shell found=$$(command -v poetry) && { \
+	[ .venv/poetry -nt "$$found" ] || "$$found" --version | grep -Eq ' (2\.([3-9]|[1-9][0-9])|[3-9]\.)' \
+	&& { touch .venv/poetry || :; }; } 2>/dev/null && echo "$$found"),.poetry/bin/poetry)
 PYTHON := .venv/bin/python
 SOURCES := hooks scripts tests benchmarks
 
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 .PHONY: help install new test test-fast hazards lint format locks bench
 
 help:
@@ -47,7 +51,7 @@ bench: .venv/tests-installed ## Measure
 	@log=$$($(LIKE_PIP) $(POETRY) sync --no-interaction 2>&1) || { echo "$$log" >&2; exit 1; }
 	@touch $@
 
-# Without Poetry on the PATH, this folder gets its own, which uses the index and the certificates
+# Without such a Poetry, this folder gets its own, which uses the index and the certificates
 # that pip is set up with, and unlike plain Poetry works with mirrors that serve only PEP 503.
 .poetry/bin/poetry:
 	@python3 -m venv .poetry
