@@ -2,9 +2,12 @@
 
 import re
 import sys
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from cookiecutter.utils import create_env_with_context
 
 from tests.conftest import ANSWERS, ROOT, run
 
@@ -43,15 +46,25 @@ REFUSED = [
 ]
 
 
-def new(folder: Path, *answers: str, status: int) -> str:
-    """Run what `make new` runs."""
-    command: list[str | Path] = [
-        sys.executable,
-        ROOT / "scripts" / "new.py",
-        "--no-input",
-        "--default-config",
-    ]
-    return run(*command, "-o", folder, "install=no", *answers, cwd=ROOT, status=status).stdout
+@cache
+def load(name: str) -> ModuleType:
+    """Import a hook as Cookiecutter renders it."""
+    file = ROOT / "hooks" / f"{name}.py"
+    context: dict[str, object] = {"cookiecutter": {}, "_cookiecutter": {}}
+    code = create_env_with_context(context).from_string(file.read_text(encoding="utf-8"))
+    module = ModuleType(file.stem)
+    module.__file__ = str(file)
+    exec(compile(code.render(context), file, "exec"), module.__dict__)
+    return module
+
+
+def new(
+    folder: Path, *answers: str, status: int, no_input: bool = True, config: bool = False
+) -> str:
+    """Run what `make new` runs, without the user's configuration file unless asked."""
+    command: list[str | Path] = [sys.executable, ROOT / "scripts" / "new.py", "-o", folder]
+    command += ["--no-input", "install=no"] * no_input + ["--default-config"] * (not config)
+    return run(*command, *answers, cwd=ROOT, status=status).stdout
 
 
 @pytest.mark.parametrize(("key", "value", "way_out"), REFUSED)
@@ -85,7 +98,8 @@ def test_plain_cookiecutter_refuses_with_the_same_sentence(
 
 def test_an_old_cookiecutter_is_refused(tmp_path: Path) -> None:
     hook = (ROOT / "hooks" / "pre_gen_project.py").read_text(encoding="utf-8")
-    hook = hook.replace("{{ cookiecutter | tojson }}", "{}")
+    context: dict[str, object] = {"cookiecutter": {}}
+    hook = create_env_with_context(context).from_string(hook).render(context)
     (tmp_path / "cookiecutter-2.6.0.dist-info").mkdir()
     (tmp_path / "hook.py").write_text(hook, encoding="utf-8")
     said = run(sys.executable, "hook.py", cwd=tmp_path, status=1).stdout
