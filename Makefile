@@ -9,7 +9,7 @@ SOURCES := hooks scripts tests benchmarks
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install new test test-fast hazards lint format locks bench
+.PHONY: help install new test test-fast hazards lint format locks transcript bench
 
 help:
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ format: .venv/tests-installed ## Repair style
 
 locks: .venv/installed ## Resolve the poetry.lock of each kind of project anew
 	@$(LIKE_PIP) $(PYTHON) scripts/lock.py $(abspath $(POETRY))
+
+transcript: .venv/tests-installed ## Write what `make new` looks like into README.md
+	@$(PYTHON) scripts/transcript.py
 
 bench: .venv/tests-installed ## Measure
 	@$(PYTHON) -m benchmarks
