@@ -2,8 +2,9 @@
 
 # This folder's own Poetry, else one on the PATH that works and is new enough: it is asked once
 POETRY := $(or $(wildcard .poetry/bin/poetry),$(shell found=$$(command -v poetry) && { \
-	[ .venv/poetry -nt "$$found" ] || "$$found" --version | grep -Eq ' (2\.([3-9]|[1-9][0-9])|[3-9]\.)' \
-	&& { touch .venv/poetry || :; }; } 2>/dev/null && echo "$$found"),.poetry/bin/poetry)
+	[ .venv/poetry -nt "$$found" ] || { version=$$("$$found" --version) \
+	&& echo "$$version" | grep -Eq ' (2\.([3-9]|[1-9][0-9])|[3-9]\.)' && { touch .venv/poetry || :; }; }; \
+	} 2>/dev/null && echo "$$found"),.poetry/bin/poetry)
 PYTHON := .venv/bin/python
 SOURCES := hooks scripts tests benchmarks
 
@@ -58,7 +59,8 @@ bench: .venv/tests-installed ## Measure
 # that pip is set up with, and unlike plain Poetry works with mirrors that serve only PEP 503.
 .poetry/bin/poetry:
 	@python3 -m venv .poetry
-	@.poetry/bin/pip install -qq 'poetry>=2.3,<3' 'poetry-plugin-pypi-mirror<1'
+	@log=$$(.poetry/bin/pip install 'poetry>=2.3,<3' 'poetry-plugin-pypi-mirror<1' 2>&1) \
+	|| { echo "$$log" >&2; exit 1; }
 
 LIKE_PIP = $(if $(filter %.poetry/bin/poetry,$(POETRY)),env $$($(PIP_SETTINGS)))
 PIP_SETTINGS = $(dir $(POETRY))python -c 'from pip._internal.commands import create_command; \

@@ -79,8 +79,9 @@ def arrange() -> None:
     own = f"{ANSWERS['database']}{'-auth' if ANSWERS['auth'] else ''}.lock"
     locks = [f"{kind}.lock" for kind in KINDS if os.path.exists(f"{kind}.lock")]
     # --skip-if-file-exists leaves the owner's pyproject.toml, whose lock is the owner's too
-    skipped = os.path.getmtime("pyproject.toml") < min(map(os.path.getmtime, locks))
-    if not (skipped and os.path.exists("poetry.lock")):
+    oldest = min(map(os.path.getmtime, locks), default=0)
+    skipped = os.path.exists("poetry.lock") and os.path.getmtime("pyproject.toml") < oldest
+    if own in locks and not skipped:
         os.replace(own, "poetry.lock")
         locks.remove(own)
     for lock in locks:

@@ -63,7 +63,7 @@ SLUGS = [
 ]
 NAMES = [
     "class",
-    "match",
+    "import",
     "json",
     "this",
     "app",
