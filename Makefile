@@ -1,11 +1,16 @@
 # Commands of the template; `make` alone lists them. Nothing but Python 3.11+ and make is needed.
 
-POETRY := $(or $(shell command -v poetry),.poetry/bin/poetry)
+# This folder's own Poetry, else one on the PATH that works and is new enough: it is asked once
+POETRY := $(or $(wildcard .poetry/bin/poetry),$(shell found=$$(command -v poetry) && { \
+	[ .venv/poetry -nt "$$found" ] || { version=$$("$$found" --version) \
+	&& echo "$$version" | grep -Eq ' (2\.([3-9]|[1-9][0-9])|[3-9]\.)' && { touch .venv/poetry || :; }; }; \
+	} 2>/dev/null && echo "$$found"),.poetry/bin/poetry)
 PYTHON := .venv/bin/python
 SOURCES := hooks scripts tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install new test test-fast hazards lint format locks bench
+.DELETE_ON_ERROR:
+.PHONY: help install new test test-fast hazards lint format locks transcript bench
 
 help:
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -34,6 +39,9 @@ format: .venv/tests-installed ## Repair style
 locks: .venv/installed ## Resolve the poetry.lock of each kind of project anew
 	@$(LIKE_PIP) $(PYTHON) scripts/lock.py $(abspath $(POETRY))
 
+transcript: .venv/tests-installed ## Write what `make new` looks like into README.md
+	@$(PYTHON) scripts/transcript.py
+
 bench: .venv/tests-installed ## Measure
 	@$(PYTHON) -m benchmarks
 
@@ -47,11 +55,12 @@ bench: .venv/tests-installed ## Measure
 	@log=$$($(LIKE_PIP) $(POETRY) sync --no-interaction 2>&1) || { echo "$$log" >&2; exit 1; }
 	@touch $@
 
-# Without Poetry on the PATH, this folder gets its own, which uses the index and the certificates
+# Without such a Poetry, this folder gets its own, which uses the index and the certificates
 # that pip is set up with, and unlike plain Poetry works with mirrors that serve only PEP 503.
 .poetry/bin/poetry:
 	@python3 -m venv .poetry
-	@.poetry/bin/pip install -qq 'poetry>=2.3,<3' 'poetry-plugin-pypi-mirror<1'
+	@log=$$(.poetry/bin/pip install 'poetry>=2.3,<3' 'poetry-plugin-pypi-mirror<1' 2>&1) \
+	|| { echo "$$log" >&2; exit 1; }
 
 LIKE_PIP = $(if $(filter %.poetry/bin/poetry,$(POETRY)),env $$($(PIP_SETTINGS)))
 PIP_SETTINGS = $(dir $(POETRY))python -c 'from pip._internal.commands import create_command; \

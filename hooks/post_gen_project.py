@@ -20,8 +20,14 @@ ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 # The tests that get a line of their own in the report
 SHOWN = {"tests.migrations.test_alembic_init", "tests.migrations.test_migrations"}
 
+# Each has a lock in the template
+KINDS = ("sqlite", "sqlite-auth", "postgresql", "postgresql-auth")
+
 # A make or a virtual environment around this one must not reach into the project's own
 FOREIGN = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "VIRTUAL_ENV", "PYTHONPATH"}
+
+# How an opening brace is written for Jinja, spelled so that Jinja does not see it here
+BRACE = "{" * 2 + " '{' " + "}" * 2
 
 PASSED, FAILED, SKIPPED = "✓", "✗", "-"
 
@@ -56,8 +62,8 @@ def main() -> int:
         steps.append("make check")
     if status:
         print(
-            "\nThe migrations of this project are NOT in order. Cookiecutter removes it now; "
-            "--keep-project-on-failure keeps it."
+            "\nThe migrations of this project are NOT in order. Cookiecutter removes the folder "
+            "that it made; --keep-project-on-failure keeps it."
         )
         return status
     steps.append("make run")
@@ -70,11 +76,16 @@ def main() -> int:
 
 def arrange() -> None:
     """Keep the lock that belongs to the answers, and no folder that they leave empty."""
-    kind = ANSWERS["database"] + ("-auth" if ANSWERS["auth"] else "")
-    os.replace(f"{kind}.lock", "poetry.lock")
-    for other in ("sqlite", "sqlite-auth", "postgresql", "postgresql-auth"):
-        if os.path.exists(f"{other}.lock"):
-            os.remove(f"{other}.lock")
+    own = f"{ANSWERS['database']}{'-auth' if ANSWERS['auth'] else ''}.lock"
+    locks = [f"{kind}.lock" for kind in KINDS if os.path.exists(f"{kind}.lock")]
+    # --skip-if-file-exists leaves the owner's pyproject.toml, whose lock is the owner's too
+    oldest = min(map(os.path.getmtime, locks), default=0)
+    skipped = os.path.exists("poetry.lock") and os.path.getmtime("pyproject.toml") < oldest
+    if own in locks and not skipped:
+        os.replace(own, "poetry.lock")
+        locks.remove(own)
+    for lock in locks:
+        os.remove(lock)
     for folder in ("scripts", "app/services", "app/templates"):
         if os.path.isdir(folder) and not os.listdir(folder):
             os.rmdir(folder)
@@ -182,7 +193,8 @@ def seconds(case: "Element") -> float:
 
 def command() -> str:
     """Write the command that gives the same project without a question."""
-    answers = [f"{key}={value}" for key, value in ANSWERS.items() if not key.startswith("_")]
+    texts = {key: str(value) for key, value in ANSWERS.items() if not key.startswith("_")}
+    answers = [f"{key}={value.replace('{', BRACE)}" for key, value in texts.items()]
     return shlex.join(["cookiecutter", "--no-input", ANSWERS["_template"], *answers])
 
 

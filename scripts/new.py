@@ -5,16 +5,25 @@ Takes the arguments of the `cookiecutter` command, without the template.
 
 import json
 import logging
-import re
+import shutil
 import sys
+from functools import wraps
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
-from cookiecutter.cli import main as cookiecutter
+import cookiecutter.main
+from cookiecutter.cli import main as command
+from cookiecutter.exceptions import CookiecutterException
 from cookiecutter.prompt import YesNoPrompt
+from jinja2 import TemplateError
 
 ROOT = Path(__file__).resolve().parents[1]
+BRACE = "{{ '{' }}"  # how Jinja is told an opening brace
 YES_OR_NO = {*YesNoPrompt.yes_choices, *YesNoPrompt.no_choices}
+
+generate_files = cookiecutter.main.generate_files
+run_command = command.callback
 
 
 def main(arguments: list[str]) -> None:
@@ -24,16 +33,39 @@ def main(arguments: list[str]) -> None:
         arguments: Options and `key=value` answers of the `cookiecutter` command.
 
     Raises:
-        SystemExit: With one sentence when an answer is refused, after Cookiecutter otherwise.
+        SystemExit: With one sentence when it fails, else as Cookiecutter does.
     """
-    offered = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
-    for argument in arguments:
-        answer = re.fullmatch(r"([a-zA-Z]\w*)=(.*)", argument, re.DOTALL)
-        if answer and (problem := refuse(offered, *answer.groups())):
-            sys.exit(problem)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     # A hook that fails has said why; Cookiecutter would add its own traceback
     logging.getLogger("cookiecutter.hooks").disabled = True
-    cookiecutter([str(ROOT), *arguments], prog_name="make new")
+    cookiecutter.main.generate_files = all_or_nothing
+    command.callback = politely
+    command([str(ROOT), *arguments], prog_name="make new")
+
+
+@wraps(run_command)
+def politely(*, extra_context: dict[str, str] | None, **options: object) -> None:
+    """Run the command with answers that Cookiecutter takes, and without a traceback.
+
+    Raises:
+        SystemExit: With one sentence.
+    """
+    offered = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+    for key, value in (extra_context or {}).items():
+        if problem := refuse(offered, key, value):
+            sys.exit(problem)
+    # Cookiecutter renders them, once
+    carried = {key: value.replace("{", BRACE) for key, value in (extra_context or {}).items()}
+    try:
+        run_command(extra_context=carried or None, **options)
+    except TemplateError as error:
+        sys.exit(f"An answer of your configuration file is no template that Jinja reads: {error}.")
+    except OSError as error:
+        sys.exit(f"The project was not made: {error.__cause__ or error}.")
+    except (CookiecutterException, ValueError) as error:
+        sys.exit(f"The project was not made: {str(error).rstrip('.')}.")
 
 
 def refuse(offered: dict[str, Any], key: str, value: str) -> str | None:
@@ -47,19 +79,40 @@ def refuse(offered: dict[str, Any], key: str, value: str) -> str | None:
     Returns:
         One sentence that names the value and the way out, or None.
     """
-    if key not in offered:
+    if key not in offered or key.startswith("_"):
         keys = ", ".join(key for key in offered if not key.startswith("_"))
         return f"There is no answer {key!r}: the answers are {keys}."
-    if key == "project_slug" and (value in {"", ".", ".."} or {*value} & {"/", "\\"}):
+    if key == "project_slug" and (value in {"", ".", ".."} or {*value} & {"/", "\\", "\0"}):
         return (  # before Cookiecutter makes folders of it, the rest is the hook's to refuse
             f"project_slug {value!r} cannot name a folder: use lower-case letters, digits and "
             "single hyphens, a letter first, such as 'my-shop'."
         )
     if isinstance(offered[key], list) and value not in offered[key]:
         return f"{key} {value!r} is not offered: choose one of {', '.join(offered[key])}."
-    if isinstance(offered[key], bool) and value.lower() not in YES_OR_NO:
+    if isinstance(offered[key], bool) and value.strip().lower() not in YES_OR_NO:
         return f"{key} {value!r} is neither yes nor no: answer {key}=yes or {key}=no."
     return None
+
+
+@wraps(generate_files)
+def all_or_nothing(*, context: dict[str, Any], output_dir: str, **options: object) -> str:
+    """Generate the project's files, and remove what there is of them when that fails.
+
+    A folder that was there stays as it is, and so does a project that is complete: interrupted
+    while it is installed, for example.
+
+    Returns:
+        The project's folder.
+    """
+    project = Path(output_dir, context["cookiecutter"]["project_slug"])
+    existed = project.exists()
+    try:
+        return generate_files(context=context, output_dir=output_dir, **options)  # type: ignore[no-any-return]
+    except (OSError, KeyboardInterrupt):
+        complete = existed or (project / "poetry.lock").exists()
+        if not complete and not options["keep_project_on_failure"]:
+            shutil.rmtree(project, ignore_errors=True)
+        raise
 
 
 if __name__ == "__main__":

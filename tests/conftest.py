@@ -156,7 +156,8 @@ def run(
 
 def own_poetry() -> Path:
     """Find the Poetry that `make` uses for this repository."""
-    return Path(shutil.which("poetry") or ROOT / ".poetry" / "bin" / "poetry")
+    own = ROOT / ".poetry" / "bin" / "poetry"
+    return own if own.exists() else Path(shutil.which("poetry") or own)
 
 
 @pytest.fixture(scope="session")

@@ -106,7 +106,10 @@ def test_without_an_index_the_project_stays(tmp_path: Path) -> None:
     tools = tmp_path / "bin"
     tools.mkdir()
     broken = tools / "poetry"
-    broken.write_text("#!/bin/sh\necho 'no network here' >&2\nexit 1\n")
+    broken.write_text(
+        "#!/bin/sh\ntest \"$1\" != --version || exec echo 'Poetry (version 2.5.1)'\n"
+        "echo 'no network here' >&2\nexit 1\n"
+    )
     broken.chmod(0o755)
     said = new(ROOT, tmp_path, path=f"{tools}{os.pathsep}{os.environ['PATH']}")
     assert "no network here" in said
@@ -130,6 +133,9 @@ def test_under_cruft_the_hook_only_prunes(bake: Bake, tmp_path: Path) -> None:
     (tmp_path / "sqlite-auth.lock").write_text("mine")
     for other in ("sqlite", "postgresql", "postgresql-auth"):
         (tmp_path / f"{other}.lock").write_text("not mine")
-    assert run(sys.executable, "hook.py", cwd=tmp_path).stdout == ""
-    assert {path.name for path in tmp_path.iterdir()} == {"hook.py", "poetry.lock"}
+    (tmp_path / "pyproject.toml").touch()
+    for _ in range(2):
+        assert run(sys.executable, "hook.py", cwd=tmp_path).stdout == ""
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"hook.py", "poetry.lock", "pyproject.toml"}
     assert (tmp_path / "poetry.lock").read_text() == "mine"

@@ -1,0 +1,103 @@
+"""Write what `make new` looks like into the README, from a real run on a terminal.
+
+Paths are shortened to a home's, and what follows the next steps is left out.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from pty import openpty
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+BLOCK = re.compile(r"(?<=```\n)\$ make new\n.*?(?=```)", re.DOTALL)
+NAME = "My Shop"
+PROMPT = re.compile(r"\)(\x1b\[\d*m)*: $")
+CONTROL_C = "\x03"
+
+
+def main() -> None:
+    """Run `make new` and rewrite the block in the README.
+
+    Raises:
+        SystemExit: The run failed.
+    """
+    with TemporaryDirectory() as folder:
+        command = ["make", "--silent", "new", f"ARGS=--default-config -o {folder}"]
+        status, said = converse(command, [NAME, *[""] * 20], cwd=ROOT)
+        if status:
+            sys.exit(said)
+        text = "$ make new\n" + shorten(said, folder)
+    readme = README.read_text(encoding="utf-8")
+    README.write_text(BLOCK.sub(text.replace("\\", r"\\"), readme, count=1), encoding="utf-8")
+
+
+def shorten(said: str, folder: str) -> str:
+    """Show what is the same on every machine.
+
+    Args:
+        said: What was on the terminal.
+        folder: Where the project was made.
+
+    Returns:
+        The text from the first question to the next steps.
+    """
+    text = said[said.index("  [1/") :].partition("\nThe same again")[0]
+    text = re.sub(r"cd \S+/", "cd ../", text.replace(f"is in {folder}", "is in ~"))
+    return re.sub(r"^.*\r| +$", "", text, flags=re.MULTILINE)
+
+
+def converse(
+    command: Sequence[str | Path],
+    replies: Sequence[str],
+    cwd: Path,
+    asks: re.Pattern[str] = PROMPT,
+    **environment: str,
+) -> tuple[int, str]:
+    """Run a command on a terminal of its own, and answer each time that it asks.
+
+    Args:
+        command: The program and its arguments.
+        replies: What to type; those that nobody asks for are not typed.
+        cwd: Where to run it.
+        asks: What the terminal shows when it is time for the next reply.
+        environment: More variables.
+
+    Returns:
+        The exit status, and what was on the terminal.
+    """
+    terminal, own = openpty()
+    process = subprocess.Popen(
+        [str(part) for part in command],
+        cwd=cwd,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "100"} | environment,
+        preexec_fn=partial(os.login_tty, own),
+    )
+    os.close(own)
+    waiting = list(replies)
+    said, heard = "", 0
+    while chunk := read(terminal):
+        said += chunk
+        if waiting and asks.search(said, heard):
+            heard = len(said)
+            reply = waiting.pop(0)
+            os.write(terminal, reply.encode() + b"\n" * (reply != CONTROL_C))
+    os.close(terminal)
+    return process.wait(), re.sub(r"\x1b\[[\d;?]*[a-zA-Z]|\r(?=\n)", "", said)
+
+
+def read(terminal: int) -> str:
+    """Read what there is; nothing once the other side is closed."""
+    try:
+        return os.read(terminal, 1 << 16).decode(errors="replace")
+    except OSError:
+        return ""
+
+
+if __name__ == "__main__":
+    main()
