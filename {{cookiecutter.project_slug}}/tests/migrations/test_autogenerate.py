@@ -149,18 +149,20 @@ def test_a_new_column_of_a_text_enum_has_its_check_once(alembic: Alembic) -> Non
     alembic.create_pen()
     color = text_enum(Color)
     alembic.pen(sa.Column("color", color), sa.CheckConstraint("id > 0", "id"))
-    alembic.migrate()
+    assert alembic.migrate().count("create_check_constraint(") == 1
     assert sorted(map(str, checks(alembic))) == [f"ck_pen_{color.name}", "ck_pen_id"]
     assert not alembic.revise()
 
 
 def test_another_member_of_a_text_enum_is_another_check(alembic: Alembic) -> None:
-    before, after = text_enum(Color), text_enum(Later.Color)
-    alembic.create_pen(sa.Column("color", before))
-    assert checks(alembic) == [f"ck_pen_{before.name}"]
-    alembic.pen(sa.Column("color", after))
+    alembic.create_pen(sa.Column("color", text_enum(Color)))
+    before = checks(alembic)
+    pen = alembic.pen(sa.Column("color", text_enum(Later.Color)))
     alembic.migrate()
-    assert checks(alembic) == [f"ck_pen_{after.name}"]
+    assert len(checks(alembic)) == len(before) == 1
+    assert checks(alembic) != before
+    with alembic.engine.begin() as connection:
+        connection.execute(pen.insert().values(color=Later.Color.BLUE))
 
 
 def test_a_text_enum_stores_values_and_nothing_else(alembic: Alembic) -> None:
