@@ -19,9 +19,9 @@ class Error(SQLModel):
 
 Responses = dict[int | str, dict[str, Any]]
 
+{% if cookiecutter.auth %}
 BAD_REQUEST: Responses = {400: {"model": Error, "description": "Refused"}}
 CONFLICT: Responses = {409: {"model": Error, "description": "Taken"}}
-NOT_FOUND: Responses = {404: {"model": Error, "description": "Not found"}}
 NOT_READY: Responses = {503: {"model": Error, "description": "Not ready"}}
 
 
@@ -32,3 +32,7 @@ def in_json(responses: Responses) -> Responses:
         status: {"description": response["description"], "content": content}
         for status, response in responses.items()
     }
+{% else %}
+NOT_FOUND: Responses = {404: {"model": Error, "description": "Not found"}}
+NOT_READY: Responses = {503: {"model": Error, "description": "Not ready"}}
+{% endif %}
