@@ -21,6 +21,7 @@ from jinja2 import Environment, FileSystemLoader
 from markdown_it import MarkdownIt
 
 from scripts.new import BRACE
+from scripts.transcript import converse
 from tests.conftest import ROOT, Bake, run
 from tests.test_answers import DEFAULTS, load, new
 
@@ -185,6 +186,15 @@ def test_make_new_carries(tmp_path: Path, text: str) -> None:
     assert read(tmp_path / "again" / "my-shop") == read(tmp_path / "my-shop")
 
 
+def test_the_prompts_carry(tmp_path: Path) -> None:
+    text = HOSTILE[1]
+    command: list[str | Path] = [sys.executable, ROOT / "scripts" / "new.py", "--default-config"]
+    command += ["install=no", f"author_name={text}", "-o", tmp_path]
+    status, said = converse(command, [text, "my-shop", text, *[""] * 20], cwd=tmp_path)
+    assert status == 0, said
+    compare(text, text, text, read(tmp_path / "my-shop"))
+
+
 def test_a_replay_carries(tmp_path: Path) -> None:
     text = HOSTILE[1]
     answers = DEFAULTS | dict.fromkeys(TEXTS, text) | {"project_slug": "my-shop", "install": False}
@@ -198,7 +208,7 @@ def test_a_replay_carries(tmp_path: Path) -> None:
     ("answer", "sentence"),
     [
         ("{{ 7 * 7 }}", "description '{{ 7 * 7 }}' is a template to Cookiecutter, which made '49'"),
-        ("a {# b #}", "description 'a {# b #}' is a template to Cookiecutter, which made 'a '"),
+        ("a{# b #}", "description 'a{# b #}' is a template to Cookiecutter, which made 'a'"),
         ("{{ 7", "An answer of your configuration file is no template that Jinja reads"),
     ],
 )
@@ -209,7 +219,7 @@ def test_a_template_in_a_configuration_file_is_refused(
     config.write_text(yaml.safe_dump({"default_context": {"description": answer}}))
     (tmp_path / "projects").mkdir()
     said = new(tmp_path / "projects", "--config-file", str(config), status=1, config=True)
-    assert sentence in said.splitlines()[0] or "begins or ends with a blank" in said
+    assert said.startswith(sentence)
     assert "Traceback" not in said
     assert not list((tmp_path / "projects").iterdir())
 
