@@ -107,7 +107,7 @@ def test_make_brings_poetry_where_there_is_none_that_works(
     with (tmp_path / "Makefile").open("a") as makefile:
         makefile.write("which:\n\t@echo $(POETRY)\n")
     which = run("make", "--silent", "which", cwd=tmp_path, PATH=path).stdout
-    assert which == f"{tmp_path}/bin/poetry\n" if trusted else ".poetry/bin/poetry\n"
+    assert which == (f"{tmp_path}/bin/poetry\n" if trusted else ".poetry/bin/poetry\n")
 
 
 def test_make_asks_poetry_for_its_version_once(bake: Bake, tmp_path: Path) -> None:

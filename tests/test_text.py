@@ -124,6 +124,32 @@ def test_hostile_text_is_carried(text: str) -> None:
     compare(text, text, text, {key: render(FILES[key], answers) for key in FILES})
 
 
+STARTS = [
+    "#",
+    "##",
+    ">",
+    "+",
+    "-",
+    "---",
+    "=",
+    "*",
+    "_",
+    "~~~",
+    "```",
+    "<div",
+    "<!--",
+    "[a]:",
+    "1.",
+]
+
+
+@pytest.mark.parametrize("start", [*STARTS, "12)", "|", "!", "\\", "&", "\\-"])
+def test_markdown_that_begins_as_something_else_is_text(start: str) -> None:
+    for text in (start, f"{start} x", f"{start}x {start}"):
+        answers = DEFAULTS | dict.fromkeys(TEXTS, text)
+        assert read_markdown(render("README.md", answers)) == [text, text]
+
+
 @settings(max_examples=200, deadline=None)
 @given(text=texts)
 @example(text="{{ '{' }}")
