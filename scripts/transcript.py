@@ -5,10 +5,10 @@ Paths are shortened to a home's, and what follows the next steps is left out.
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from pty import openpty
 from tempfile import TemporaryDirectory
@@ -72,11 +72,16 @@ def converse(
         The exit status, and what was on the terminal.
     """
     terminal, own = openpty()
+
+    def sit_down() -> None:
+        os.login_tty(own)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background ignores it
+
     process = subprocess.Popen(
         [str(part) for part in command],
         cwd=cwd,
         env=os.environ | {"TERM": "xterm", "COLUMNS": "100"} | environment,
-        preexec_fn=partial(os.login_tty, own),
+        preexec_fn=sit_down,
     )
     os.close(own)
     waiting = list(replies)
