@@ -167,7 +167,9 @@ def test_a_role_that_may_only_read_sees_whether_the_service_is_ready(
 
     assert "The database is at no revision" in ready()
     alembic(project, reader, "current")
-    assert not sa.inspect(sa.create_engine(database_url)).has_table("alembic_version")
+    assert not sa.inspect(sa.create_engine(database_url, poolclass=sa.NullPool)).has_table(
+        "alembic_version"
+    )
     alembic(project, database_url, "upgrade", "head")
     sql(database_url, f"GRANT SELECT ON alembic_version TO {role}")
     assert '{"status":"ok"}' in ready()
