@@ -47,7 +47,7 @@ def test_a_sqlite_path_is_taken_as_it_is() -> None:
 )
 def test_bad_url_is_one_clear_message(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("DATABASE_URL", url)
-    monkeypatch.setitem(Settings.model_config, "env_file", None)  # an empty variable leaves it to it
+    monkeypatch.setitem(Settings.model_config, "env_file", None)  # takes over from an empty one
     with pytest.raises(SystemExit) as error:
         load_settings(Settings)
     heading, line = str(error.value).splitlines()
