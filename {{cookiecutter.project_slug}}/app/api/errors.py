@@ -19,10 +19,10 @@ class Error(SQLModel):
 
 Responses = dict[int | str, dict[str, Any]]
 
+NOT_READY: Responses = {503: {"model": Error, "description": "Not ready"}}
 {% if cookiecutter.auth %}
 BAD_REQUEST: Responses = {400: {"model": Error, "description": "Refused"}}
 CONFLICT: Responses = {409: {"model": Error, "description": "Taken"}}
-NOT_READY: Responses = {503: {"model": Error, "description": "Not ready"}}
 
 
 def in_json(responses: Responses) -> Responses:
@@ -34,5 +34,4 @@ def in_json(responses: Responses) -> Responses:
     }
 {% else %}
 NOT_FOUND: Responses = {404: {"model": Error, "description": "Not found"}}
-NOT_READY: Responses = {503: {"model": Error, "description": "Not ready"}}
 {% endif %}
