@@ -14,7 +14,7 @@ from app.api.middleware import is_probe, middleware_stack
 {% if cookiecutter.auth %}
 from app.api.rate_limit import RateLimiter
 {% endif %}
-from app.api.routes import router
+from app.api.routes import routers
 from app.core.config import Settings, settings
 from app.core.db import create_engine
 from app.core.logging import configure_logging
@@ -41,6 +41,9 @@ def create_app(settings: Settings = settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         app.state.engine = create_engine(settings.SQLALCHEMY_DATABASE_URI_ASYNC)
+{% if cookiecutter.database == 'postgresql' %}
+        app.state.reader = app.state.engine.execution_options(isolation_level="AUTOCOMMIT")
+{% endif %}
         yield
         await app.state.engine.dispose()
 
@@ -56,7 +59,8 @@ def create_app(settings: Settings = settings) -> FastAPI:
         generate_unique_id_function=operation_id,
     )
     app.include_router(health.router)
-    app.include_router(router, prefix="/api/v1", responses=ANY_OPERATION)
+    for router in routers:
+        app.include_router(router, prefix="/api/v1", responses=ANY_OPERATION)
 {% if cookiecutter.auth %}
     if settings.ENVIRONMENT == "local":
         app.include_router(private.router, prefix="/api/v1", responses=ANY_OPERATION)
