@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from benchmarks.parallel import pgbouncer
+from benchmarks.pooler import pgbouncer
 from tests.conftest import Bake, every_database, own_environment, run
 from tests.test_migrations import HERO, alembic, tables
 from tests.test_revisions import sql
