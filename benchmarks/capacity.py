@@ -7,6 +7,7 @@ costs holds on other machines too, and where each part has a machine of its own.
 
 import os
 import re
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -91,40 +92,44 @@ def document(rounds: int, again: str) -> str:
             page, single = items(one, token)
         asked = {LIST: page, READ: single, CREATE: Asked("/api/v1/items/", token, NEW_ITEM)}
         postmaster = int((folder / "postgres" / "postmaster.pid").read_text().split()[0])
-        seen = measure(program, asked, DIRECT, url, postmaster, rounds)
         with pgbouncer(folder / "pgbouncer", url) as pooled:
+            ways = {DIRECT: program}
             if pooled:
                 environment = program.environment | {"DATABASE_URL": pooled}
-                through = replace(program, environment=environment)
-                seen |= measure(through, asked, POOLED, url, postmaster, rounds)
+                ways[POOLED] = replace(program, environment=environment)
+            seen = measure(ways, asked, url, postmaster, rounds)
         return write(seen, budget(program, url), query(url, BYTES_PER_ROW), again)
 
 
 def measure(
-    program: Program, asked: dict[str, Asked], way: str, url: str, postmaster: int, rounds: int
+    ways: dict[str, Program], asked: dict[str, Asked], url: str, postmaster: int, rounds: int
 ) -> Seen:
-    """Take the figures of each number of workers and each kind of request, on one way.
+    """Take the figures of each kind of request and number of workers, on each way in turn.
 
     Args:
-        program: The service.
+        ways: The service, by what is between it and the server.
         asked: What to ask for, by what it is called.
-        way: What is between the service and the server.
         url: The database, without anything between.
         postmaster: The id of the server's first process.
         rounds: How often each figure is taken.
     """
     seen = {}
     for workers in WORKERS:
-        with running(program, workers) as server:
+        with ExitStack() as stack:
+            servers = {
+                way: stack.enter_context(running(program, workers)) for way, program in ways.items()
+            }
             for what, one in asked.items():
-                progress(f"capacity: {what}, {workers} workers, through {way}")
-                taken = []
+                progress(f"capacity: {what}, {workers} workers")
+                taken: dict[str, list[Figures]] = {way: [] for way in ways}
                 for _ in range(rounds):
-                    taken.append(figures(server, one, postmaster))
-                    if what == CREATE:
-                        execute(url, *TIDY)
-                medians = (median(values) for values in zip(*taken, strict=True))
-                seen[what, workers, way] = Figures(*medians)
+                    for way, server in servers.items():
+                        taken[way].append(figures(server, one, postmaster))
+                        if what == CREATE:
+                            execute(url, *TIDY)
+                for way, rows in taken.items():
+                    medians = (median(values) for values in zip(*rows, strict=True))
+                    seen[what, workers, way] = Figures(*medians)
     return seen
 
 

@@ -293,7 +293,7 @@ def running(program: Program, workers: int | None = None) -> Iterator[Server]:
     """
     port, bin_folder = free_port(), program.project / ".venv" / "bin"
     options = ("--host", HOST, "--port", str(port), "--workers", str(workers or 1))
-    path = program.project / f"{program.application[-1]}.log"
+    path = program.project / f"{program.application[-1]}.{port}.log"
     with (
         path.open("wb") as log,
         subprocess.Popen(
