@@ -42,8 +42,8 @@ locks: .venv/installed ## Resolve the poetry.lock of each kind of project anew
 transcript: .venv/tests-installed ## Write what `make new` looks like into README.md
 	@$(PYTHON) scripts/transcript.py
 
-bench: .venv/tests-installed ## Measure
-	@$(PYTHON) -m benchmarks
+bench: .venv/tests-installed ## Measure, and write docs/benchmarks.md and docs/capacity.md: ARGS="bake --repeat 3"
+	@$(PYTHON) -m benchmarks $(ARGS)
 
 .venv/installed: pyproject.toml poetry.lock $(filter .poetry/bin/poetry,$(POETRY))
 	@echo "Installing Cookiecutter ..."

@@ -5,11 +5,13 @@ bytecode, compiling the libraries is most of every figure.
 """
 
 import operator
+import os
+import platform
 import shutil
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,9 +143,17 @@ def progress(what: str) -> None:
     print(f"... {what}", file=sys.stderr, flush=True)
 
 
-def render(rows: list[Row]) -> str:
+def machine() -> str:
+    """Describe, in a sentence, what the figures are taken on."""
+    return (
+        f"Here: {os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
+        f"Python {platform.python_version()}."
+    )
+
+
+def render(rows: Sequence[tuple[str, ...]], columns: tuple[str, ...] = COLUMNS) -> str:
     """Lay the rows out as one Markdown table, its columns aligned; the text has no last newline."""
-    cells: list[tuple[str, ...]] = [COLUMNS, *rows]
+    cells: list[tuple[str, ...]] = [columns, *rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     cells.insert(1, tuple("-" * width for width in widths))
     return "\n".join(

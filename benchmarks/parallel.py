@@ -1,11 +1,9 @@
 """Many `alembic upgrade head` at the same moment, on an empty database: how many fail."""
 
 import os
-import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -22,12 +20,12 @@ from benchmarks.common import (
     workspace,
     write_revisions,
 )
+from benchmarks.pooler import pgbouncer
 
 PROCESSES = 50
 STOCK_PROCESSES = 20
 ROUNDS = 5
 ROUND_LIMIT = 600.0  # seconds
-PGBOUNCER_LIMIT = 10.0  # seconds
 TABLES = 4
 DATABASE = "bench"
 
@@ -46,17 +44,6 @@ CREATE_INDEX = """\
             op.create_index("late", "table000", ["amount"], postgresql_concurrently=True)
     else:
         op.create_index("late", "table000", ["amount"])
-"""
-PGBOUNCER = """\
-[databases]
-* = host={host} user={user}
-[pgbouncer]
-listen_addr =
-listen_port = 6432
-unix_socket_dir = {folder}
-auth_type = any
-pool_mode = transaction
-max_client_conn = 1000
 """
 
 
@@ -200,40 +187,3 @@ def is_complete(url: str, head: str) -> bool:
         version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").all()
         indexes = {index["name"] for index in inspector.get_indexes("table000")}
     return version == [(head,)] and "late" in indexes
-
-
-@contextmanager
-def pgbouncer(folder: Path, server: str) -> Iterator[str | None]:
-    """Run PgBouncer in transaction mode, on a Unix socket only, as the server's own user.
-
-    Args:
-        folder: Where its files go; it is made.
-        server: The SQLAlchemy URL of a database of the server, on a Unix socket.
-
-    Yields:
-        The URL of this database through the pooler; None without a pgbouncer program.
-    """
-    program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if not program:
-        yield None
-        return
-    url = sa.make_url(server)
-    sockets = Path(str(url.query["host"]))
-    folder.mkdir()
-    config = folder / "pgbouncer.ini"
-    config.write_text(PGBOUNCER.format(host=sockets, user=url.username, folder=folder))
-    owner = sockets.stat().st_uid
-    os.chown(folder, owner, -1)
-    with subprocess.Popen(
-        [program, "--quiet", config], user=owner if os.geteuid() != owner else None
-    ) as process:
-        pooled = url.set(query={"host": str(folder), "port": "6432"})
-        limit = time.monotonic() + PGBOUNCER_LIMIT
-        while not (folder / ".s.PGSQL.6432").exists():
-            assert process.poll() is None, "PgBouncer ended"
-            assert time.monotonic() < limit, "PgBouncer does not listen"
-            time.sleep(0.05)
-        try:
-            yield pooled.render_as_string(hide_password=False)
-        finally:
-            process.terminate()

@@ -39,6 +39,7 @@ SECONDS = 1.0  # that a rate is taken for
 CONNECTIONS = 32
 START_LIMIT = 60.0  # seconds
 PASSWORD = "correct horse battery"
+STARTED = "Application startup complete"
 
 FAST = Target(0.8, ">=")
 HEALTH = Target(0.9, ">=")
@@ -94,14 +95,20 @@ class Server:
             body: bytes = response.read()
         return body
 
-    def rate(self, asked: Asked) -> float:
-        """Ask on many connections for a while; return how often per second it was answered."""
-        load = Load(self.port, asked.raw(), len(self.ask(asked)), CONNECTIONS, SECONDS)
+    def rate(self, asked: Asked, core: int | None = 1, seconds: float = SECONDS) -> float:
+        """Ask on many connections for a while; return how often per second it was answered.
+
+        Args:
+            asked: What to ask for.
+            core: The core that the clients keep to; None for any.
+            seconds: For how long.
+        """
+        load = Load(self.port, asked.raw(), len(self.ask(asked)), CONNECTIONS, seconds)
         done = subprocess.run(
             [self.python, ROOT / "benchmarks" / "load.py", json.dumps(asdict(load))],
             stdout=subprocess.PIPE,
             check=True,
-            preexec_fn=partial(use_core, 1),
+            preexec_fn=None if core is None else partial(use_core, core),
         )
         return float(done.stdout)
 
@@ -258,28 +265,35 @@ def service(folder: Path, url: str, auth: str) -> Program:
 
 def yardstick(ours: Program) -> Program:
     """Make the minimal app run beside a service: same packages, database, key and pool."""
-    python = ours.project / ".venv" / "bin" / "python"
-    variables = own_environment() | ours.environment
-    shown = subprocess.check_output([python, "-c", PRINT_POOL], cwd=ours.project, env=variables)
-    pool = shown.decode().split()
-    environment = ours.environment | {"POOL_SIZE": pool[0], "MAX_OVERFLOW": pool[1]}
+    size, overflow = pool_of(ours)
+    environment = ours.environment | {"POOL_SIZE": str(size), "MAX_OVERFLOW": str(overflow)}
     application = ("--app-dir", str(ROOT / "benchmarks"), "minimal_app:app")
     return Program(ours.project, application, environment)
 
 
+def pool_of(program: Program) -> tuple[int, int]:
+    """Read how many connections a service's engine keeps, and how many more it may open."""
+    python = program.project / ".venv" / "bin" / "python"
+    variables = own_environment() | program.environment
+    shown = subprocess.check_output([python, "-c", PRINT_POOL], cwd=program.project, env=variables)
+    size, overflow = map(int, shown.split())
+    return size, overflow
+
+
 @contextmanager
-def running(program: Program) -> Iterator[Server]:
-    """Run a program in one process, with its access log in a file, until the block ends.
+def running(program: Program, workers: int | None = None) -> Iterator[Server]:
+    """Run a program, with its access log in a file, until the block ends.
 
     Args:
         program: What to run.
+        workers: In how many processes, on any core; None for one on the first core.
 
     Yields:
         The server, which has answered /livez.
     """
     port, bin_folder = free_port(), program.project / ".venv" / "bin"
-    options = ("--host", HOST, "--port", str(port))
-    path = program.project / f"{program.application[-1]}.log"
+    options = ("--host", HOST, "--port", str(port), "--workers", str(workers or 1))
+    path = program.project / f"{program.application[-1]}.{port}.log"
     with (
         path.open("wb") as log,
         subprocess.Popen(
@@ -288,11 +302,12 @@ def running(program: Program) -> Iterator[Server]:
             env=own_environment() | program.environment,
             stdout=log,
             stderr=log,
-            preexec_fn=partial(use_core, 0),
+            preexec_fn=None if workers else partial(use_core, 0),
         ) as process,
     ):
         try:
-            assert wait(process, port), path.read_text(encoding="utf-8")
+            started = wait(process, port) and all_started(path, workers or 0)
+            assert started, path.read_text(encoding="utf-8")
             yield Server(process, port, bin_folder / "python")
         finally:
             process.terminate()
@@ -303,7 +318,7 @@ def wait(process: subprocess.Popen[bytes], port: int) -> bool:
     limit = time.monotonic() + START_LIMIT
     while process.poll() is None and time.monotonic() < limit:
         try:
-            connection = socket.create_connection((HOST, port))
+            connection = socket.create_connection((HOST, port), START_LIMIT)
         except ConnectionRefusedError:
             time.sleep(0.002)
             continue
@@ -311,6 +326,16 @@ def wait(process: subprocess.Popen[bytes], port: int) -> bool:
             connection.sendall(Asked("/livez").raw().encode())
             return connection.recv(1024).startswith(b"HTTP/1.1 200 ")
     return False
+
+
+def all_started(log: Path, workers: int) -> bool:
+    """Wait for as many workers as should be there to say that they have started."""
+    limit = time.monotonic() + START_LIMIT
+    while log.read_text(encoding="utf-8").count(STARTED) < workers:
+        if time.monotonic() > limit:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def use_core(number: int) -> None:

@@ -40,7 +40,7 @@ TAKEN = set(
     re.findall(
         r"\S+",
         """
-    app migrations scripts test tests
+    app docs migrations scripts test tests
     aiosmtpd aiosmtplib aiosqlite alembic alembic-postgresql-enum annotated-doc annotated-types
     anyio argon2-cffi argon2-cffi-bindings ast-serialize atpublic attrs certifi cffi
     charset-normalizer click colorama coverage deprecated dnspython email-validator fastapi

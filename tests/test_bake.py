@@ -116,10 +116,13 @@ ONLY: dict[str, dict[Any, list[str]]] = {
         "sqlite": ["tests/migrations/test_sqlite.py"],
         "postgresql": [
             "app/core/autogenerate_postgresql.py",
+            "docs/postgresql.md",
             "scripts/local_postgres.py",
+            "scripts/roles.sql",
             "tests/migrations/test_autogenerate_postgresql.py",
             "tests/migrations/test_lint.py",
             "tests/migrations/test_postgresql.py",
+            "tests/migrations/test_roles.py",
         ],
     },
 }

@@ -93,13 +93,13 @@ def test_a_model_that_does_not_import_stops_everything(installed: Bake, tmp_path
     assert "No module named 'nowhere'" in said
 
 
-def demand_password(connection: psycopg.Connection) -> None:
-    """Make the tests' own server, which trusts everybody, ask this one role for its password."""
+def demand_password(connection: psycopg.Connection, *roles: str) -> None:
+    """Make the tests' own server, which trusts everybody, ask these roles for their passwords."""
     row = connection.execute("SHOW hba_file").fetchone()
     assert row
     file = Path(row[0])
-    rule = "local awkward awkward scram-sha-256\n"
-    if not file.read_text().startswith(rule):
+    rule = f"local all {','.join(roles)} scram-sha-256\n"
+    if rule not in file.read_text():
         file.write_text(rule + file.read_text())
     connection.execute("SELECT pg_reload_conf()")
 
@@ -116,7 +116,7 @@ def test_a_password_of_any_characters_reaches_the_server(
         connection.execute("DROP ROLE IF EXISTS awkward")
         connection.execute("CREATE ROLE awkward LOGIN PASSWORD 'p@ss/w#rd%: x'")
         connection.execute("CREATE DATABASE awkward OWNER awkward")
-        demand_password(connection)
+        demand_password(connection, "awkward")
     socket = re.search(r"host=([^&]+)", postgres)
     assert socket
     url = f"postgres://awkward:{password}@/awkward?host={socket[1]}"

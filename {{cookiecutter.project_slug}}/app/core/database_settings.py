@@ -81,7 +81,7 @@ class DatabaseSettings(BaseSettings):
 
     DATABASE_URL: DatabaseURL
 {% if cookiecutter.database == 'postgresql' %}
-    # Where the application goes through a pooler, the way around it
+    # For Alembic: with a role of its own, and past the pooler if there is one
     MIGRATION_DATABASE_URL: DatabaseURL | None = None
     # Seconds: for another process's migration, for a table's lock, for a statement (0: no limit)
     MIGRATION_WAIT: float = 300
