@@ -21,6 +21,14 @@ JSON = {"Content-Type": "application/json"}
 SECRET_KEY = "for-the-tests-of-this-template-only"  # of nothing that lasts
 
 
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something to become true, or fail with what is not."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
 @dataclass
 class Answer:
     """What a service said."""
@@ -57,7 +65,9 @@ class Client:
         except (HTTPException, OSError):
             self.connection.close()
             raise
-        return Answer(response.status, json.loads(said), dict(response.getheaders()))
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        in_json = headers.get("content-type") == "application/json"  # a proxy has its own answers
+        return Answer(response.status, json.loads(said) if in_json else said.decode(), headers)
 
 
 @dataclass
@@ -108,12 +118,12 @@ def replica(
     """
     port = port or free_port()
     log = project / f"replica-{port}-{time.monotonic_ns()}.log"
-    production = {"ENVIRONMENT": "production", "SECRET_KEY": SECRET_KEY, "DATABASE_URL": url}
+    production = {"ENVIRONMENT": "production", "SECRET_KEY": SECRET_KEY, "DRAIN_SECONDS": "0.5"}
     with log.open("wb") as file:
         process = subprocess.Popen(
             [project / ".venv" / "bin" / "uvicorn", "app.main:app", "--port", str(port), *options],
             cwd=project,
-            env=own_environment() | production | environment,
+            env=own_environment() | production | environment | {"DATABASE_URL": url},
             stdout=file,
             stderr=file,
             start_new_session=True,
@@ -132,6 +142,11 @@ class Load:
 
     steps: int = 0
     failures: list[str] = field(default_factory=list)
+
+    def go_on(self, steps: int) -> None:
+        """Wait until the clients have taken some more steps."""
+        aim = self.steps + steps
+        until(lambda: self.steps >= aim, f"the clients are stuck: {self.failures}")
 
 
 @contextmanager

@@ -187,7 +187,7 @@ def test_a_rename_in_four_releases_loses_no_request_and_no_row(
     project = installed(database="postgresql", auth=True)
     first, *later = releases(project, tmp_path)
     alembic(first, database_url, "upgrade", "head")
-    start = partial(replica, url=database_url, DRAIN_SECONDS="0.5")
+    start = partial(replica, url=database_url)
     mottos: dict[str, str] = {}
     titles: list[str] = []
     with ExitStack() as stack:
@@ -201,11 +201,10 @@ def test_a_rename_in_four_releases_loses_no_request_and_no_row(
             for release in later:
                 alembic(release, database_url, "upgrade", "head")
                 for number, old in enumerate(fleet):
-                    before = busy.steps
+                    busy.go_on(200)  # so that old and new code meet the same rows
                     old.stop()
                     fleet[number] = stack.enter_context(start(release, port=old.port))
                     fleet[number].ready()
-                    assert busy.steps > before
                 if release.name == "release2":
                     differ = "SELECT count(*) FROM hero WHERE motto IS DISTINCT FROM slogan"
                     assert sql(database_url, differ) == [0]

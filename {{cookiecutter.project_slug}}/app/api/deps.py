@@ -1,16 +1,24 @@
 """What routes ask FastAPI for."""
 
+import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
+from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 
 async def get_session(request: Request) -> AsyncGenerator[AsyncSession]:
     """Open a database session for one request; what the route does not commit is rolled back."""
-    async with AsyncSession(request.app.state.engine, expire_on_commit=False) as session:
+    session = AsyncSession(request.app.state.engine, expire_on_commit=False)
+    try:
         yield session
+    finally:
+        # the answer is sent: an error would only end the connection under the client's next request
+        with suppress(DBAPIError):
+            await asyncio.shield(session.close())
 
 
 SessionDep = Annotated[AsyncSession, Depends(get_session)]
