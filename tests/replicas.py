@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -131,9 +131,9 @@ def replica(
     try:
         yield Replica(process, port, log)
     finally:
-        if process.poll() is None:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.wait()
 
 
 @dataclass
@@ -144,9 +144,10 @@ class Load:
     failures: list[str] = field(default_factory=list)
 
     def go_on(self, steps: int) -> None:
-        """Wait until the clients have taken some more steps."""
+        """Wait until the clients have taken some more steps, none of which may fail."""
         aim = self.steps + steps
-        until(lambda: self.steps >= aim, f"the clients are stuck: {self.failures}")
+        until(lambda: self.steps >= aim or bool(self.failures), "the clients are stuck")
+        assert self.failures == []
 
 
 @contextmanager
@@ -169,7 +170,7 @@ def load(clients: Sequence[Callable[[], Iterator[None]]], pause: float = 0.01) -
                     if over.wait(pause):
                         return
             except (AssertionError, HTTPException, OSError) as error:
-                found.failures.append(f"{type(error).__name__}: {error}")
+                found.failures.append(f"{type(error).__name__}: {error}"[:500])
 
     threads = [threading.Thread(target=run, args=[client], daemon=True) for client in clients]
     for thread in threads:

@@ -122,6 +122,7 @@ ONLY: dict[str, dict[Any, list[str]]] = {
             "tests/migrations/test_autogenerate_postgresql.py",
             "tests/migrations/test_lint.py",
             "tests/migrations/test_postgresql.py",
+            "tests/test_db.py",
         ],
     },
 }

@@ -187,7 +187,9 @@ def test_a_rename_in_four_releases_loses_no_request_and_no_row(
     project = installed(database="postgresql", auth=True)
     first, *later = releases(project, tmp_path)
     alembic(first, database_url, "upgrade", "head")
-    start = partial(replica, url=database_url)
+    readme = (project / "migrations" / "README").read_text()
+    [options] = re.findall("uvicorn app.main:app (--.*)", readme)
+    start = partial(replica, url=database_url, options=options.split())
     mottos: dict[str, str] = {}
     titles: list[str] = []
     with ExitStack() as stack:
