@@ -169,7 +169,7 @@ def load(clients: Sequence[Callable[[], Iterator[None]]], pause: float = 0.01) -
                     found.steps += 1
                     if over.wait(pause):
                         return
-            except (AssertionError, HTTPException, OSError) as error:
+            except Exception as error:
                 found.failures.append(f"{type(error).__name__}: {error}"[:500])
 
     threads = [threading.Thread(target=run, args=[client], daemon=True) for client in clients]

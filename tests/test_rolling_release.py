@@ -203,7 +203,7 @@ def test_a_rename_in_four_releases_loses_no_request_and_no_row(
             for release in later:
                 alembic(release, database_url, "upgrade", "head")
                 for number, old in enumerate(fleet):
-                    busy.go_on(200)  # so that old and new code meet the same rows
+                    busy.go_on(100)  # so that old and new code meet the same rows
                     old.stop()
                     fleet[number] = stack.enter_context(start(release, port=old.port))
                     fleet[number].ready()
