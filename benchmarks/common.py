@@ -179,19 +179,20 @@ def cookiecutter(template: Path, output: Path, *answers: str) -> None:
     )
 
 
-def whole_project(folder: Path, *answers: str) -> Path:
+def whole_project(folder: Path, *answers: str, production: bool = False) -> Path:
     """Generate a project, and give it an environment.
 
     Args:
         folder: Where the project's folder goes.
         answers: Answers as `key=value`; the defaults for all others.
+        production: Whether to leave out what only development needs.
 
     Returns:
         The project, with `.venv` pointing to the one environment of all projects that have the
         same lock, under `.cache/`; it is installed if it is not there yet.
     """
     cookiecutter(ROOT, folder, "project_slug=bench", "install=no", *answers)
-    give_environment(folder / "bench")
+    give_environment(folder / "bench", production=production)
     return folder / "bench"
 
 

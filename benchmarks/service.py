@@ -246,7 +246,7 @@ def service(folder: Path, url: str, auth: str) -> Program:
         The service as in production.
     """
     folder.mkdir()
-    project = whole_project(folder, "database=postgresql", f"auth={auth}")
+    project = whole_project(folder, "database=postgresql", f"auth={auth}", production=True)
     alembic(project, "upgrade", "head", url=url)
     environment = {
         "DATABASE_URL": url,

@@ -180,10 +180,15 @@ def bake(cookies_session: Cookies) -> Bake:
     return bake
 
 
-def give_environment(project: Path) -> None:
-    """Install a project's dependencies, once for all projects with the same lock, and link them."""
+def give_environment(project: Path, *, production: bool = False) -> None:
+    """Install a project's dependencies, once for all projects with the same lock, and link them.
+
+    Args:
+        project: The project, which gets a link `.venv`.
+        production: Whether to leave out what only development needs.
+    """
     lock = hashlib.sha256((project / "poetry.lock").read_bytes()).hexdigest()[:16]
-    home = ROOT / ".cache" / lock
+    home = ROOT / ".cache" / (f"{lock}-production" if production else lock)
     home.mkdir(parents=True, exist_ok=True)
     with (home / "lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -191,6 +196,8 @@ def give_environment(project: Path) -> None:
             shutil.copyfile(project / name, home / name)
         if not (home / ".venv" / "installed").exists():
             run("make", "--silent", f"POETRY={own_poetry()}", "install", cwd=home)
+            if production:
+                run(own_poetry(), "sync", "--only", "main", cwd=home)
     (project / ".venv").symlink_to(home / ".venv")
 
 

@@ -14,7 +14,7 @@ from app.api.middleware import is_probe, middleware_stack
 {% if cookiecutter.auth %}
 from app.api.rate_limit import RateLimiter
 {% endif %}
-from app.api.routes import router
+from app.api.routes import routers
 from app.core.config import Settings, settings
 from app.core.db import create_engine
 from app.core.draining import drain_on_sigterm
@@ -42,6 +42,9 @@ def create_app(settings: Settings = settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         app.state.engine = create_engine(settings.SQLALCHEMY_DATABASE_URI_ASYNC)
+{% if cookiecutter.database == 'postgresql' %}
+        app.state.reader = app.state.engine.execution_options(isolation_level="AUTOCOMMIT")
+{% endif %}
         if settings.ENVIRONMENT != "local":  # each reload would wait
             drain_on_sigterm(app, settings.DRAIN_SECONDS)
         yield
@@ -60,7 +63,8 @@ def create_app(settings: Settings = settings) -> FastAPI:
     )
     app.state.stopping = False
     app.include_router(health.router)
-    app.include_router(router, prefix="/api/v1", responses=ANY_OPERATION)
+    for router in routers:
+        app.include_router(router, prefix="/api/v1", responses=ANY_OPERATION)
 {% if cookiecutter.auth %}
     if settings.ENVIRONMENT == "local":
         app.include_router(private.router, prefix="/api/v1", responses=ANY_OPERATION)

@@ -17,7 +17,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.api.deps import SessionDep
 from app.api.error_handlers import is_away
 from app.core.config import Settings
-from app.core.db import create_engine
 from app.core.types import Text
 from app.main import create_app
 
@@ -38,9 +37,7 @@ async def execute(session: AsyncSession, statement: sa.Executable) -> sa.CursorR
 @pytest.fixture
 async def app(empty_url: str) -> AsyncGenerator[FastAPI]:
     """Make an application with routes that fail, on a database of this test's own."""
-    settings = Settings(DATABASE_URL=empty_url)
-    app = create_app(settings)
-    app.state.engine = create_engine(settings.SQLALCHEMY_DATABASE_URI_ASYNC)
+    app = create_app(Settings(DATABASE_URL=empty_url))
 
     @app.post("/login")
     async def login(body: Login) -> bool:
@@ -76,8 +73,8 @@ async def app(empty_url: str) -> AsyncGenerator[FastAPI]:
     async def count(session: SessionDep) -> int:
         return int((await execute(session, sa.text("SELECT count(*) FROM kept"))).scalar_one())
 
-    yield app
-    await app.state.engine.dispose()
+    async with app.router.lifespan_context(app):
+        yield app
 
 
 @pytest.fixture
