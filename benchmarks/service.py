@@ -258,6 +258,7 @@ def service(folder: Path, url: str, auth: str) -> Program:
     environment = {
         "DATABASE_URL": url,
         "ENVIRONMENT": "production",
+        "DRAIN_SECONDS": "0",
         "SECRET_KEY": secrets.token_urlsafe(32),
     }
     return Program(project, ("app.main:app",), environment)

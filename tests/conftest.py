@@ -263,7 +263,7 @@ def free_port() -> int:
         return port
 
 
-def wait_for(url: str, process: "subprocess.Popen[str]", patience: float) -> str:
+def wait_for(url: str, process: "subprocess.Popen[Any]", patience: float) -> str:
     """Ask until a server answers with success, and give what it said.
 
     Args:

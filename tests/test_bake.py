@@ -38,6 +38,7 @@ COMMON = [
     "app/core/config.py",
     "app/core/database_settings.py",
     "app/core/db.py",
+    "app/core/draining.py",
     "app/core/logging.py",
     "app/core/migration_engine.py",
     "app/core/migration_settings.py",
@@ -54,6 +55,7 @@ COMMON = [
     "tests/conftest.py",
     "tests/database.py",
     "tests/test_config.py",
+    "tests/test_draining.py",
     "tests/test_logging.py",
     "tests/test_telemetry.py",
     "tests/api/__init__.py",
@@ -123,6 +125,7 @@ ONLY: dict[str, dict[Any, list[str]]] = {
             "tests/migrations/test_lint.py",
             "tests/migrations/test_postgresql.py",
             "tests/migrations/test_roles.py",
+            "tests/test_db.py",
         ],
     },
 }

@@ -17,6 +17,7 @@ from app.api.rate_limit import RateLimiter
 from app.api.routes import routers
 from app.core.config import Settings, settings
 from app.core.db import create_engine
+from app.core.draining import drain_on_sigterm
 from app.core.logging import configure_logging
 from app.core.sentry import start_sentry
 
@@ -44,6 +45,8 @@ def create_app(settings: Settings = settings) -> FastAPI:
 {% if cookiecutter.database == 'postgresql' %}
         app.state.reader = app.state.engine.execution_options(isolation_level="AUTOCOMMIT")
 {% endif %}
+        if settings.ENVIRONMENT != "local":  # each reload would wait
+            drain_on_sigterm(app, settings.DRAIN_SECONDS)
         yield
         await app.state.engine.dispose()
 
@@ -58,6 +61,7 @@ def create_app(settings: Settings = settings) -> FastAPI:
         telemetry={"exclude": is_probe},
         generate_unique_id_function=operation_id,
     )
+    app.state.stopping = False
     app.include_router(health.router)
     for router in routers:
         app.include_router(router, prefix="/api/v1", responses=ANY_OPERATION)

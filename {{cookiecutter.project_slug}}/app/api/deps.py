@@ -1,9 +1,12 @@
 """What routes ask FastAPI for."""
 
+import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
+from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 
@@ -16,13 +19,17 @@ async def get_session(request: Request) -> AsyncGenerator[AsyncSession]:
     """
     state = request.app.state
     engine = state.reader if request.method == "GET" else state.engine
-    async with AsyncSession(engine, expire_on_commit=False) as session:
-        yield session
 {% else %}
     """Open a database session for one request; what the route does not commit is rolled back."""
-    async with AsyncSession(request.app.state.engine, expire_on_commit=False) as session:
-        yield session
+    engine = request.app.state.engine
 {% endif %}
+    session = AsyncSession(engine, expire_on_commit=False)
+    try:
+        yield session
+    finally:
+        # the answer is sent: an error would only end the connection under the client's next request
+        with suppress(DBAPIError):
+            await asyncio.shield(session.close())
 
 
 SessionDep = Annotated[AsyncSession, Depends(get_session)]

@@ -3,7 +3,13 @@
 
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, PositiveInt, StringConstraints, model_validator
+from pydantic import (
+    BeforeValidator,
+    NonNegativeFloat,
+    PositiveInt,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_settings import NoDecode
 
 {% if cookiecutter.auth %}
@@ -36,6 +42,7 @@ class Settings({{ "AuthSettings, " if cookiecutter.auth }}DatabaseSettings):
     ALLOWED_HOSTS: CommaSeparated[Host] = ("*",)
     CORS_ORIGINS: CommaSeparated[Origin] = ()
     MAX_BODY_SIZE: PositiveInt = 1024 * 1024  # bytes
+    DRAIN_SECONDS: NonNegativeFloat = 5
     SENTRY_DSN: DSN | None = None
 
     @model_validator(mode="after")
