@@ -149,7 +149,9 @@ def test_every_file_is_clean(bake: Bake, answers: dict[str, Any]) -> None:
             assert "\n\n\n" not in text, f"{name} has a double blank line"
         if name.name not in {"LICENSE", "poetry.lock"}:
             assert not re.search(r"[ \t]\n", text), f"{name} has trailing blanks"
-        left = "cookiecutter" if path.parent.name == "templates" else r"(?<!\$){{|{%|{#|cookiecutter"
+        left = (
+            "cookiecutter" if path.parent.name == "templates" else r"(?<!\$){{|{%|{#|cookiecutter"
+        )
         assert not re.search(left, text), f"{name} has Jinja left"
 
 
