@@ -252,7 +252,7 @@ def test_what_git_does_not_know_leaves_every_revision_new(installed: Bake, datab
     commit(project)
     for base in ("HEAD^1", "origin/main", "0" * 40):
         said = step(project, f"make sql base={base}")
-        assert "fatal: Not a valid" in said or "HEAD^1" in said
+        assert "fatal: Not a valid" in said
         assert "CREATE TABLE item" in said
     assert "CREATE TABLE item" in step(project, "make sql")
     assert "CREATE TABLE" not in step(project, "make sql base=main")
