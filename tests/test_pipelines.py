@@ -1,4 +1,4 @@
-"""The pipelines are well-formed and safe, and each step does what it says, run as a runner would."""
+"""The pipelines are well-formed and safe, and each step does what it says, run as by a runner."""
 
 import json
 import os
@@ -83,7 +83,7 @@ def git(project: Path, *arguments: str | Path) -> str:
 
 
 def commit(project: Path) -> str:
-    """Commit everything, in a repository whose branch is `main` unless there is one; give the id."""
+    """Commit everything, in a new repository unless there is one; give the commit's id."""
     git(project, "init", "--quiet", "--initial-branch=main")
     (project / ".git" / "info" / "exclude").write_text(".venv\n")  # a link, in these tests
     git(project, "add", "--all")
