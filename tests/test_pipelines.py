@@ -195,6 +195,8 @@ def test_each_step_runs_on_a_branch_with_a_new_revision(
     written = (clone / "migrations.sql").read_text()
     assert "CREATE TABLE hero" in written
     assert "CREATE TABLE item" not in written
+    unknown = git(clone, "ls-files", "--others", "--exclude-standard").split()
+    assert unknown == [".venv", "migrations.sql"]  # a link, and what the pipeline keeps
 
 
 SAFE = {"PYTEST_ADDOPTS": "-k safe_for_a_running -rA"}
