@@ -86,7 +86,7 @@ def arrange() -> None:
         locks.remove(own)
     for lock in locks:
         os.remove(lock)
-    for folder in ("docs", "scripts", "app/services", "app/templates"):
+    for folder in ("docs", "app/services", "app/templates", ".github/workflows", ".github"):
         if os.path.isdir(folder) and not os.listdir(folder):
             os.rmdir(folder)
 

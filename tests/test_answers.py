@@ -213,8 +213,11 @@ def test_the_hook_knows_the_answers() -> None:
 
 
 def plain(names: Iterable[str]) -> set[str]:
-    """Write the names of distributions and modules as slugs; drop those that cannot be one."""
-    found = {re.sub("[-_.]+", "-", name).lower() for name in names}
+    """Write the names of distributions and modules as slugs; drop those that cannot be one.
+
+    Those that mypyc makes up, of a hash, are dropped too: they change with each build.
+    """
+    found = {re.sub("[-_.]+", "-", name).lower() for name in names if "__mypyc" not in name}
     return {name for name in found if re.fullmatch("[a-z][a-z0-9]*(-[a-z0-9]+)*", name)}
 
 

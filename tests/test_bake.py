@@ -15,6 +15,7 @@ from tests.conftest import Bake, combinations, every_combination, own_poetry, ru
 COMMON = [
     ".env.example",
     ".gitignore",
+    ".pre-commit-config.yaml",
     "CHANGELOG.md",
     "LICENSE",
     "Makefile",
@@ -114,8 +115,12 @@ ONLY: dict[str, dict[Any, list[str]]] = {
         ],
         False: ["migrations/versions/20261122_180053_fa22138446a8_create_item.py"],
     },
+    "ci": {
+        "github": [".github/dependabot.yml", ".github/workflows/ci.yaml"],
+        "gitlab": [".gitlab-ci.yml"],
+    },
     "database": {
-        "sqlite": ["tests/migrations/test_sqlite.py"],
+        "sqlite": ["scripts/sql.py", "tests/migrations/test_sqlite.py"],
         "postgresql": [
             "app/core/autogenerate_postgresql.py",
             "docs/postgresql.md",
@@ -150,7 +155,9 @@ def test_every_file_is_clean(bake: Bake, answers: dict[str, Any]) -> None:
             assert "\n\n\n" not in text, f"{name} has a double blank line"
         if name.name not in {"LICENSE", "poetry.lock"}:
             assert not re.search(r"[ \t]\n", text), f"{name} has trailing blanks"
-        left = "cookiecutter" if path.parent.name == "templates" else r"{{|{%|{#|cookiecutter"
+        left = (
+            "cookiecutter" if path.parent.name == "templates" else r"(?<!\$){{|{%|{#|cookiecutter"
+        )
         assert not re.search(left, text), f"{name} has Jinja left"
 
 

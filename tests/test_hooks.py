@@ -134,7 +134,7 @@ def test_under_cruft_the_hook_only_prunes(bake: Bake, tmp_path: Path) -> None:
         "{{ cookiecutter | tojson }}", '{"_commit": "abc", "auth": true, "database": "sqlite"}'
     )
     (tmp_path / "hook.py").write_text(hook, encoding="utf-8")
-    (tmp_path / "scripts").mkdir()
+    (tmp_path / ".github" / "workflows").mkdir(parents=True)
     (tmp_path / "sqlite-auth.lock").write_text("mine")
     for other in ("sqlite", "postgresql", "postgresql-auth"):
         (tmp_path / f"{other}.lock").write_text("not mine")

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 import sqlalchemy as sa
@@ -131,6 +132,39 @@ def test_enum_values_and_concurrent_indexes_in_one_chain(
     said = run(python, "-c", HANDED_OVER, cwd=project, DATABASE_URL=database_url).stdout
     assert "refused" in said
     assert revision_of(database_url) == "unique"
+
+
+@pytest.mark.parametrize("database", ["postgresql"])
+def test_the_recipes_for_backfills_fill_and_pass_the_linter(
+    installed: Bake, database: str, database_url: str
+) -> None:
+    project = installed(database=database)
+    readme = (project / "migrations" / "README").read_text()
+    recipe = re.search(r"( {7}hero = .*?\n)\n", readme, re.DOTALL)
+    batches = re.findall(
+        r"(    with op\.get_context\(\)\.autocommit_block.*?\n)\n", readme, re.DOTALL
+    )
+    assert recipe
+    write_revision(
+        project,
+        "heroes",
+        'op.create_table("hero", sa.Column("id", sa.Integer()), sa.Column("level", sa.Integer()))',
+    )
+    write_revision(project, "fill", dedent(recipe[1]).replace("\n", "\n    "))
+    [hero] = re.findall(" *(hero = .*\n)", recipe[1])
+    write_revision(project, "batches", f"{hero}{batches[-1]}")
+    linter: list[str | Path] = [
+        project / ".venv" / "bin" / "pytest",
+        "-k",
+        "safe_for_a",
+        "tests/migrations",
+    ]
+    run(*linter, cwd=project)
+    alembic(project, database_url, "upgrade", "heroes")
+    for revision in ("fill", "batches"):
+        sql(database_url, "INSERT INTO hero SELECT n, NULL FROM generate_series(1, 2500) n")
+        alembic(project, database_url, "upgrade", revision)
+        assert sql(database_url, "SELECT count(*) FROM hero WHERE level IS NULL") == [0]
 
 
 FOREIGN_MODELS = """
