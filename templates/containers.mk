@@ -1,6 +1,8 @@
 {# The verbs for compose.yaml, for the end of a Makefile. #}
 
-up: $(shell grep -o '\.secrets/.*' compose.yaml) ## Build and start the containers, on http://127.0.0.1:8000/docs
+SECRETS := $(shell sed -n 's/^ *file: //p' compose.yaml)
+
+up: $(SECRETS) ## Build and start the containers, on http://127.0.0.1:8000/docs
 	@docker compose up --build --detach --wait
 
 down: ## Stop the containers; their data stays

@@ -22,6 +22,7 @@ from urllib.parse import urlencode
 
 import yaml
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.containers import Image, Service, enter
 
@@ -129,8 +130,8 @@ def mailbox() -> Generator["Queue[bytes]"]:
     mails: Queue[bytes] = Queue()
 
     class Handler:
-        async def handle_DATA(self, server: object, session: object, envelope: Any) -> str:  # noqa: ANN401, N802
-            mails.put(envelope.content)
+        async def handle_DATA(self, _: SMTP, __: Session, envelope: Envelope) -> str:  # noqa: N802
+            mails.put(envelope.original_content or b"")
             return "250 OK"
 
     controller = Controller(Handler(), hostname="127.0.0.1", port=1025)
