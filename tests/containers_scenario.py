@@ -1,4 +1,4 @@
-"""What `make up` starts, in a network of its own: `unshare --net python -m tests.containers_scenario`.
+"""What `make up` starts, in a network namespace of its own, where its ports are free.
 
 Takes a project, and the folder where its images were built. Makes the secrets, and goes through
 the life of the containers of compose.yaml; ends with a traceback when anything is not as it should
@@ -219,7 +219,7 @@ def first_process(container: "subprocess.Popen[Any]") -> int:
 def ask(method: str, path: str, headers: dict[str, str] | None = None) -> tuple[int, str]:
     """Send a request, and give the status and the body; 0 when nobody answers."""
     connection = HTTPConnection("127.0.0.1", 8000, timeout=PATIENCE)
-    with suppress(ConnectionRefusedError):
+    with suppress(ConnectionError):
         connection.request(method, path, headers=headers or {})
         response = connection.getresponse()
         return response.status, response.read().decode()

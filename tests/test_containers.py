@@ -204,7 +204,10 @@ def test_make_up_makes_each_secret_once(
 @pytest.mark.parametrize(("database", "auth"), [("sqlite", False), ("postgresql", True)])
 def test_the_containers_live(bake: Bake, database: str, auth: bool, tmp_path: Path) -> None:
     namespaces = subprocess.run(
-        ["unshare", "--mount", "--net", "true"], capture_output=True, text=True, check=False
+        ["unshare", "--mount", "--net", "--pid", "--fork", "true"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if namespaces.returncode and not os.environ.get("CI"):
         pytest.skip(f"no namespaces here, run as root: {namespaces.stderr}")
@@ -217,8 +220,7 @@ def test_the_containers_live(bake: Bake, database: str, auth: bool, tmp_path: Pa
     assert not {"pip", "poetry", "pytest", "ruff"} & installed
     for source in [*site_packages.rglob("fastapi/*.py"), *images["app"].folder.rglob("app/*.py")]:
         assert [*source.parent.glob(f"__pycache__/{source.stem}.*.pyc")], source
-    run(
-        *("unshare", "--net", sys.executable, "-m", "tests.containers_scenario"),
-        *(project, tmp_path / "images"),
-        cwd=ROOT,
-    )
+    # in a PID namespace too: when the scenario ends, however it does, nothing is left running
+    alone = ("unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
+    scenario = (sys.executable, "-m", "tests.containers_scenario")
+    run(*alone, *scenario, project, tmp_path / "images", cwd=ROOT)
