@@ -22,6 +22,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "license": ("MIT", "Apache-2.0", "BSD-3-Clause", "GPL-3.0-or-later", "Proprietary"),
     "database": ("sqlite", "postgresql"),
     "auth": (True, False),
+    "docker": (True, False),
     "ci": ("github", "gitlab", "none"),
     "install": (True, False),
 }

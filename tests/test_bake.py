@@ -115,6 +115,7 @@ ONLY: dict[str, dict[Any, list[str]]] = {
         ],
         False: ["migrations/versions/20261122_180053_fa22138446a8_create_item.py"],
     },
+    "docker": {True: [".dockerignore", "Dockerfile", "compose.yaml"]},
     "ci": {
         "github": [".github/dependabot.yml", ".github/workflows/ci.yaml"],
         "gitlab": [".gitlab-ci.yml"],

@@ -51,7 +51,7 @@ def test_bad_url_is_one_clear_message(monkeypatch: pytest.MonkeyPatch, url: str)
     with pytest.raises(SystemExit) as error:
         load_settings(Settings)
     heading, line = str(error.value).splitlines()
-    assert heading == "Wrong settings (environment or .env):"
+    assert heading == "Wrong settings (environment, .env or /run/secrets):"
     assert line.startswith("DATABASE_URL: It must ")
     assert "secret" not in line
 
@@ -63,7 +63,7 @@ def complaints(monkeypatch: pytest.MonkeyPatch, **variables: str) -> list[str]:
     with pytest.raises(SystemExit) as error:
         load_settings(Settings)
     heading, *lines = str(error.value).splitlines()
-    assert heading == "Wrong settings (environment or .env):"
+    assert heading == "Wrong settings (environment, .env or /run/secrets):"
     return lines
 
 

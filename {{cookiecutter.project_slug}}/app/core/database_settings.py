@@ -11,6 +11,8 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 ROOT = Path(__file__).resolve().parents[2]
+# A file for each secret, as container platforms hand them out
+SECRETS = Path("/run/secrets")
 
 SYNC_DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
@@ -76,7 +78,11 @@ class DatabaseSettings(BaseSettings):
     """What Alembic reads; it needs no secret of the application's."""
 
     model_config = SettingsConfigDict(
-        env_file=ROOT / ".env", env_ignore_empty=True, extra="ignore", frozen=True
+        env_file=ROOT / ".env",
+        env_ignore_empty=True,
+        secrets_dir=SECRETS if SECRETS.is_dir() else None,
+        extra="ignore",
+        frozen=True,
     )
 
     DATABASE_URL: DatabaseURL
@@ -127,7 +133,7 @@ def load_settings(kind: type[SettingsType]) -> SettingsType:
     try:
         return kind()
     except ValidationError as error:
-        lines = ["Wrong settings (environment or .env):"]
+        lines = [f"Wrong settings (environment, .env or {SECRETS}):"]
         for problem in error.errors(include_input=False, include_url=False):
             missing = problem["type"] == "missing"
             reason = "It must be set." if missing else problem["msg"].removeprefix("Value error, ")
