@@ -1,6 +1,5 @@
 """What routes ask FastAPI for."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Annotated
@@ -11,25 +10,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 
 async def get_session(request: Request) -> AsyncGenerator[AsyncSession]:
-{% if cookiecutter.database == 'postgresql' %}
-    """Open a database session for one request; what the route does not commit is rolled back.
-
-    A GET changes nothing (RFC 9110, section 9.2.1): its statements run without a transaction, which
-    would be as many round trips again.
-    """
-    state = request.app.state
-    engine = state.reader if request.method == "GET" else state.engine
-{% else %}
     """Open a database session for one request; what the route does not commit is rolled back."""
-    engine = request.app.state.engine
-{% endif %}
-    session = AsyncSession(engine, expire_on_commit=False)
+    session = AsyncSession(request.app.state.engine, expire_on_commit=False)
     try:
         yield session
     finally:
         # the answer is sent: an error would only end the connection under the client's next request
         with suppress(DBAPIError):
-            await asyncio.shield(session.close())
+            await session.close()
 
 
 SessionDep = Annotated[AsyncSession, Depends(get_session)]
