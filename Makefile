@@ -10,7 +10,7 @@ SOURCES := hooks scripts tests benchmarks
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install new test test-fast hazards lint format locks transcript bench
+.PHONY: help install new test test-fast hazards lint format locks transcript bench release
 
 help:
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ transcript: .venv/tests-installed ## Write what `make new` looks like into READM
 
 bench: .venv/tests-installed ## Measure
 	@$(PYTHON) -m benchmarks
+
+release: ## Date, commit and tag what is new: VERSION=1.2.3
+	@python3 scripts/release.py $(VERSION)
 
 .venv/installed: pyproject.toml poetry.lock $(filter .poetry/bin/poetry,$(POETRY))
 	@echo "Installing Cookiecutter ..."

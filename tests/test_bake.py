@@ -190,6 +190,14 @@ def test_the_license_is_the_chosen_one(bake: Bake, answers: dict[str, Any]) -> N
 
 
 @every_combination
+def test_readme_explains_every_variable(bake: Bake, answers: dict[str, Any]) -> None:
+    project = bake(**answers)
+    example, readme = ((project / name).read_text() for name in (".env.example", "README.md"))
+    for name in re.findall(r"^(?:# )?([A-Z_]+)=", example, re.MULTILINE):
+        assert re.search(rf"^\|.*`{name}`.*\|.*\|", readme, re.MULTILINE), f"{name} in README.md"
+
+
+@every_combination
 def test_style_and_types(installed: Bake, answers: dict[str, Any]) -> None:
     project = installed(**answers)
     for command in (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]):

@@ -121,10 +121,8 @@ def test_values_with_commas_are_lists() -> None:
 
 def test_every_variable_is_explained() -> None:
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for name in Settings.model_fields:
         assert re.search(rf"^(# )?{name}=", example, re.MULTILINE), f"{name} in .env.example"
-        assert re.search(rf"^\|.*`{name}`.*\|.*\|", readme, re.MULTILINE), f"{name} in README.md"
 
 
 def test_the_example_shows_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
