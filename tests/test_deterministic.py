@@ -93,7 +93,7 @@ def commit(folder: Path) -> None:
     git = ["git", "-c", "user.name=A", "-c", "user.email=a@b.co", "-c", "core.hooksPath="]
     run(*git, "init", "--quiet", cwd=folder)
     run(*git, "add", "--all", cwd=folder)
-    run(*git, "commit", "--quiet", "--message", "All", cwd=folder)
+    run(*git, "commit", "--quiet", "--allow-empty", "--message", "All", cwd=folder)
 
 
 @pytest.mark.slow
