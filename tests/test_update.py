@@ -158,8 +158,9 @@ def edited(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (project / name).write_text(text, encoding="utf-8")
     for name, (line, more) in EDITS.items():
         before = (project / name).read_text(encoding="utf-8")
-        after = re.sub(line, lambda found, more=more: found[0] + more, before, count=1)
-        assert after != before, name
+        found = re.search(line, before)
+        assert found, name
+        after = before[: found.end()] + more + before[found.end() :]
         (project / name).write_text(after, encoding="utf-8")
     (project / DELETED).unlink()
     lock(project)
