@@ -10,7 +10,7 @@ SOURCES := hooks scripts tests benchmarks
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install new test test-fast hazards lint format locks transcript bench release
+.PHONY: help install new test test-fast hazards lint format locks newest transcript bench release
 
 help:
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ format: .venv/tests-installed ## Repair style
 
 locks: .venv/installed ## Resolve the poetry.lock of each kind of project anew
 	@$(LIKE_PIP) $(PYTHON) scripts/lock.py $(abspath $(POETRY))
+
+newest: locks ## Resolve every lock anew, with the newest releases: the template's own too
+	@$(LIKE_PIP) $(POETRY) update --lock
 
 transcript: .venv/tests-installed ## Write what `make new` looks like into README.md
 	@$(PYTHON) scripts/transcript.py
