@@ -42,7 +42,7 @@ locks: .venv/installed ## Resolve the poetry.lock of each kind of project anew
 newest: locks ## Resolve every lock anew, with the newest releases: the template's own too
 	@$(LIKE_PIP) $(POETRY) update --lock
 
-transcript: .venv/tests-installed ## Write what `make new` looks like into README.md
+transcript: .venv/tests-installed ## Write and draw what `make new` looks like, for README.md
 	@$(PYTHON) scripts/transcript.py
 
 bench: .venv/tests-installed ## Measure
