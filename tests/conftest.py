@@ -127,17 +127,20 @@ every_database = pytest.mark.parametrize("database", choices("database"))
 def own_environment() -> dict[str, str]:
     """Give the variables of this process, without what belongs to this test run.
 
-    Bytecode is kept: without it every command of a project compiles all that it imports.
+    Bytecode is kept: without it every command of a project compiles all that it imports. So is what
+    mypy knows of the libraries, by each worker for itself.
     """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     foreign = {
         *("VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"),
         *("DATABASE_URL", "PYTHONDONTWRITEBYTECODE"),
     }
-    return {
+    kept = {
         key: value
         for key, value in os.environ.items()
         if key not in foreign and not key.startswith("PYTEST_")
     }
+    return kept | {"MYPY_CACHE_DIR": str(ROOT / ".cache" / f"mypy-{worker}")}
 
 
 def run(
