@@ -109,20 +109,24 @@ OWN = {
     "tests/api/test_notes.py": TEST,
     "README.md": "# Our shop\n\nNothing is as it was.\n",
 }
-# What is added to files of the template, after the line that matches, else at the end
-EDITS = {
-    "pyproject.toml": ("    # Your own", '\n    "humanize>=4,<5",'),
-    "CHANGELOG.md": (r"### Added\n", "\n- Notes."),
-    "app/core/config.py": (r"    SENTRY_DSN: .*", '\n    GREETING: str = "Hello"'),
-    "app/models/item.py": (
+# What is added to files of the template, after what matches
+EDITS = [
+    ("pyproject.toml", "    # Your own", '\n    "humanize>=4,<5",'),
+    ("pyproject.toml", r'select = \["ANN"', ', "RET"'),
+    ("CHANGELOG.md", r"### Added\n", "\n- Notes."),
+    ("app/core/config.py", r"    SENTRY_DSN: .*", '\n    GREETING: str = "Hello"'),
+    (
+        "app/models/item.py",
         r"    description: .*",
         "\n    color: str | None = Field(default=None, max_length=32)",
     ),
-    ".env.example": (r"\Z", "# What to say first.\n# GREETING=Hello\n"),
-    ".gitignore": (r"\Z", "/notes/\n"),
-    "Makefile": (r"\Z", "\nnotes: setup ## Say what is noted\n\t@echo nothing\n"),
-    "tests/test_logging.py": (r"\Z", "\n\ndef test_of_our_own() -> None:\n    assert True\n"),
-}
+    ("app/main.py", r"\Z", '\nGREETING = "Hello"\n'),
+    (".env.example", r"\Z", "# What to say first.\n# GREETING=Hello\n"),
+    (".gitignore", r"\Z", "/notes/\n"),
+    ("Makefile", r"\.PHONY: .*", " notes"),
+    ("Makefile", r"\Z", "\nnotes: setup ## Say what is noted\n\t@echo nothing\n"),
+    ("tests/test_logging.py", r"\Z", "\n\ndef test_of_our_own() -> None:\n    assert True\n"),
+]
 DELETED = "tests/api/test_openapi.py"
 
 
@@ -156,9 +160,9 @@ def edited(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     commit(project)
     for name, text in OWN.items():
         (project / name).write_text(text, encoding="utf-8")
-    for name, (line, more) in EDITS.items():
+    for name, place, more in EDITS:
         before = (project / name).read_text(encoding="utf-8")
-        found = re.search(line, before)
+        found = re.search(place, before)
         assert found, name
         after = before[: found.end()] + more + before[found.end() :]
         (project / name).write_text(after, encoding="utf-8")
@@ -185,7 +189,7 @@ def update(edited: Path, template: Path, folder: Path) -> Path:
     revisions = [str(path.relative_to(edited)) for path in edited.glob("migrations/versions/*.py")]
     for name in (*OWN, *revisions, "poetry.lock", "CHANGELOG.md"):
         assert (project / name).read_bytes() == (edited / name).read_bytes(), name
-    for name, (_, more) in EDITS.items():
+    for name, _, more in EDITS:
         if (project / name).exists():
             assert more in (project / name).read_text(encoding="utf-8"), name
     assert not (project / DELETED).exists()
@@ -202,7 +206,7 @@ def test_the_owners_work_stays_and_its_tests_pass(
 ) -> None:
     project = update(edited, template, tmp_path)
     fresh = create(template, "HEAD", tmp_path)
-    theirs = {*OWN, *EDITS, DELETED, "poetry.lock", ".cruft.json"}
+    theirs = {*OWN, *(name for name, _, _ in EDITS), DELETED, "poetry.lock", ".cruft.json"}
     for path in text_files(fresh):
         name = str(path.relative_to(fresh))
         assert name in theirs or path.read_bytes() == (project / name).read_bytes(), name
