@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from scripts.release import COMMIT, VERSION, rewrite
-from tests.conftest import run
+from scripts.release import CHANGELOG, COMMIT, PYPROJECT, VERSION, rewrite
+from tests.conftest import ROOT, run
 from tests.test_deterministic import clone
 
 CHANGES = (
     "# Changes\n\n## [Unreleased]\n\n### Added\n\n- That.\n\n## [0.1.0] - 2026-11-24\n\nAll.\n"
 )
+
+[RELEASE] = COMMIT.findall(PYPROJECT.read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -107,3 +109,21 @@ def test_nothing_to_release(scratch: Path) -> None:
     release(scratch, "0.2.0")
     expected = "CHANGELOG.md has nothing under [Unreleased]: write there what changed."
     assert refused(scratch, "0.3.0") == expected
+
+
+def need_release(repository: Path) -> None:
+    """Fail with the remedy where a clone has only the newest commits."""
+    if run("git", "cat-file", "-e", RELEASE, cwd=repository, status=None).returncode:
+        pytest.fail(f"{RELEASE}, the last release, is not in this clone: git fetch --unshallow")
+
+
+def test_what_was_released_is_not_rewritten() -> None:
+    need_release(ROOT)
+    then = git(ROOT, "show", f"{RELEASE}:pyproject.toml")
+    now = PYPROJECT.read_text(encoding="utf-8")
+    assert VERSION.findall(then)[0] == VERSION.findall(now)[0], "make release changes the version"
+    heading = f"## [{VERSION.findall(now)[0]}]"
+    _, _, told = git(ROOT, "show", f"{RELEASE}:CHANGELOG.md").partition(heading)
+    assert told
+    _, _, tells = CHANGELOG.read_text(encoding="utf-8").partition(heading)
+    assert tells.strip() == told.strip(), "what is new goes under [Unreleased]"

@@ -4,16 +4,14 @@ import json
 import re
 import shutil
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT, give_environment, own_poetry, run, text_files
 from tests.test_deterministic import clone, commit
+from tests.test_release import RELEASE, need_release
 
-PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-RELEASE = PYPROJECT["tool"]["release"]["commit"]
 CRUFT = Path(sys.executable).with_name("cruft")
 TEMPLATE = "{{cookiecutter.project_slug}}"
 INITIAL = "5c1f0d9e7a42"
@@ -135,8 +133,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Clone this repository, with what is not committed here as its newest commit."""
     folder = tmp_path_factory.mktemp("template")
     run("git", "clone", "--quiet", ROOT, folder, cwd=folder)
-    if run("git", "cat-file", "-e", RELEASE, cwd=folder, status=None).returncode:
-        pytest.fail(f"{RELEASE}, the last release, is not in this clone: git fetch --unshallow")
+    need_release(folder)
     for name in run("git", "ls-files", "-z", cwd=folder).stdout.split("\0")[:-1]:
         (folder / name).unlink()
     return clone(folder)
