@@ -138,6 +138,18 @@ ONLY: dict[str, dict[Any, list[str]]] = {
     },
 }
 
+# What nobody should read who did not choose it
+HINTS: dict[str, dict[Any, str]] = {
+    "auth": {False: r"secret_key|superuser|smtp|\bjwt\b|app/api/auth|mailpit"},
+    "ci": {
+        "github": "gitlab",
+        "gitlab": r"\.github/|github actions",
+        "none": r"gitlab|\.github/|github actions",
+    },
+    "database": {"sqlite": "squawk|pgserver|pgbouncer|test_database_url|local_postgres"},
+    "docker": {False: r"docker|\bcompose\.ya?ml"},
+}
+
 
 @pytest.fixture(scope="module")
 def quick() -> Generator[None]:
@@ -184,8 +196,11 @@ def test_every_combination(
     has_exactly_its_files(project, answers)
     has_the_chosen_license(project, answers)
     assert code(project) == code(kind), "PRIMARY in conftest.py lacks an answer"
+    hints = [HINTS[key][answers[key]] for key in HINTS if answers.get(key) in HINTS[key]]
     for path in text_files(project):
         text = path.read_text(encoding="utf-8")
+        found = path.suffix != ".lock" and re.search("|".join(hints) or r"\Z.", text, re.IGNORECASE)
+        assert not found, f"{path} has {found} of an answer that was not given"
         is_clean(path.relative_to(project), text)
         parses(path.suffix, text)
 

@@ -127,8 +127,8 @@ def test_every_variable_is_explained() -> None:
 
 def test_the_example_shows_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
-    defaults = Settings().model_dump(exclude={"SECRET_KEY"})
+    defaults = Settings().model_dump({{ 'exclude={"SECRET_KEY"}' if cookiecutter.auth }})
     for name, value in re.findall(r"^(?:# )?([A-Z_]+)=(.+)$", example, re.MULTILINE):
         if not name.endswith("DATABASE_URL"):
             monkeypatch.setenv(name, value)
-    assert Settings().model_dump(exclude={"SECRET_KEY"}) == defaults
+    assert Settings().model_dump({{ 'exclude={"SECRET_KEY"}' if cookiecutter.auth }}) == defaults
