@@ -220,7 +220,7 @@ def is_clean(name: Path, text: str) -> None:
         assert "\n\n\n" not in text, f"{name} has a double blank line"
     if name.name not in {"LICENSE", "poetry.lock"}:
         assert not re.search(r"[ \t]\n", text), f"{name} has trailing blanks"
-    left = "cookiecutter" if name.parent.name == "templates" else r"{{|{%|{#|cookiecutter"
+    left = "cookiecutter" if name.parent.name == "templates" else r"(?<!\$){{|{%|{#|cookiecutter"
     assert not re.search(left, text), f"{name} has Jinja left"
     assert not re.search(r"pypi\.org|pythonhosted|/root/|/home/", text), name
 
