@@ -140,7 +140,7 @@ ONLY: dict[str, dict[Any, list[str]]] = {
 
 # What nobody should read who did not choose it
 HINTS: dict[str, dict[Any, str]] = {
-    "auth": {False: r"secret_key|superuser|smtp|\bjwt\b|app/api/auth|mailpit"},
+    "auth": {False: r"secret_key|first_superuser|smtp|\bjwt\b|app/api/auth|mailpit"},
     "ci": {
         "github": "gitlab",
         "gitlab": r"\.github/|github actions",
