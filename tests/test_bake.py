@@ -182,8 +182,19 @@ def reference(bake: Bake) -> Callable[[dict[str, Any]], Path]:
     return reference
 
 
+def chosen(answers: dict[str, Any]) -> bool:
+    """Tell whether a combination is one of those that are tested in a hurry too."""
+    return not answers["install"] and any(one.items() <= answers.items() for one in combinations())
+
+
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("answers", every_answer(), ids=describe)
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param(one, id=describe(one), marks=[] if chosen(one) else pytest.mark.slow)
+        for one in every_answer()
+    ],
+)
 def test_every_combination(
     bake: Bake,
     reference: Callable[[dict[str, Any]], Path],
