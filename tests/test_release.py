@@ -111,19 +111,25 @@ def test_nothing_to_release(scratch: Path) -> None:
     assert refused(scratch, "0.3.0") == expected
 
 
-def need_release(repository: Path) -> None:
-    """Fail with the remedy where a clone has only the newest commits."""
-    if run("git", "cat-file", "-e", RELEASE, cwd=repository, status=None).returncode:
+def clone_with_release(folder: Path) -> Path:
+    """Clone this repository; where it has only its newest commits, fetch the last release too."""
+    run("git", "clone", "--quiet", ROOT, folder, cwd=folder.parent)
+    wanted = ["git", "cat-file", "-e", RELEASE]
+    if run(*wanted, cwd=folder, status=None).returncode:
+        origin = run("git", "remote", "get-url", "origin", cwd=ROOT, status=None).stdout.strip()
+        run("git", "fetch", "--quiet", "--depth=1", origin, RELEASE, cwd=folder, status=None)
+    if run(*wanted, cwd=folder, status=None).returncode:
         pytest.fail(f"{RELEASE}, the last release, is not in this clone: git fetch --unshallow")
+    return folder
 
 
-def test_what_was_released_is_not_rewritten() -> None:
-    need_release(ROOT)
-    then = git(ROOT, "show", f"{RELEASE}:pyproject.toml")
+def test_what_was_released_is_not_rewritten(tmp_path: Path) -> None:
+    folder = clone_with_release(tmp_path / "clone")
+    then = git(folder, "show", f"{RELEASE}:pyproject.toml")
     now = PYPROJECT.read_text(encoding="utf-8")
     assert VERSION.findall(then)[0] == VERSION.findall(now)[0], "make release changes the version"
     heading = f"## [{VERSION.findall(now)[0]}]"
-    _, _, told = git(ROOT, "show", f"{RELEASE}:CHANGELOG.md").partition(heading)
+    _, _, told = git(folder, "show", f"{RELEASE}:CHANGELOG.md").partition(heading)
     assert told
     _, _, tells = CHANGELOG.read_text(encoding="utf-8").partition(heading)
     assert tells.strip() == told.strip(), "what is new goes under [Unreleased]"

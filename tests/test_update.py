@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, give_environment, own_poetry, run, text_files
+from tests.conftest import give_environment, own_poetry, run, text_files
 from tests.test_deterministic import clone, commit
-from tests.test_release import RELEASE, need_release
+from tests.test_release import RELEASE, clone_with_release
 
 CRUFT = Path(sys.executable).with_name("cruft")
 TEMPLATE = "{{cookiecutter.project_slug}}"
@@ -131,9 +131,7 @@ DELETED = "tests/api/test_openapi.py"
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Clone this repository, with what is not committed here as its newest commit."""
-    folder = tmp_path_factory.mktemp("template")
-    run("git", "clone", "--quiet", ROOT, folder, cwd=folder)
-    need_release(folder)
+    folder = clone_with_release(tmp_path_factory.mktemp("template") / "clone")
     for name in run("git", "ls-files", "-z", cwd=folder).stdout.split("\0")[:-1]:
         (folder / name).unlink()
     return clone(folder)
