@@ -117,7 +117,8 @@ def clone_with_release(folder: Path) -> Path:
     wanted = ["git", "cat-file", "-e", RELEASE]
     if run(*wanted, cwd=folder, status=None).returncode:
         origin = run("git", "remote", "get-url", "origin", cwd=ROOT, status=None).stdout.strip()
-        run("git", "fetch", "--quiet", "--depth=1", origin, RELEASE, cwd=folder, status=None)
+        branch = f"{RELEASE}:refs/heads/released"  # so that a clone of the clone has it
+        run("git", "fetch", "--quiet", "--depth=1", origin, branch, cwd=folder, status=None)
     if run(*wanted, cwd=folder, status=None).returncode:
         pytest.fail(f"{RELEASE}, the last release, is not in this clone: git fetch --unshallow")
     return folder
