@@ -10,7 +10,7 @@ SOURCES := hooks scripts tests benchmarks
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install new test test-fast hazards lint format locks transcript bench
+.PHONY: help install new test test-fast hazards lint format locks newest transcript bench release
 
 help:
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -39,11 +39,17 @@ format: .venv/tests-installed ## Repair style
 locks: .venv/installed ## Resolve the poetry.lock of each kind of project anew
 	@$(LIKE_PIP) $(PYTHON) scripts/lock.py $(abspath $(POETRY))
 
-transcript: .venv/tests-installed ## Write what `make new` looks like into README.md
+newest: locks ## Resolve every lock anew, with the newest releases: the template's own too
+	@$(LIKE_PIP) $(POETRY) update --lock
+
+transcript: .venv/tests-installed ## Write and draw what `make new` looks like, for README.md
 	@$(PYTHON) scripts/transcript.py
 
 bench: .venv/tests-installed ## Measure, and write docs/benchmarks.md and docs/capacity.md: ARGS="bake --repeat 3"
 	@$(PYTHON) -m benchmarks $(ARGS)
+
+release: ## Date, commit and tag what is new: VERSION=1.2.3
+	@python3 scripts/release.py $(VERSION)
 
 .venv/installed: pyproject.toml poetry.lock $(filter .poetry/bin/poetry,$(POETRY))
 	@echo "Installing Cookiecutter ..."

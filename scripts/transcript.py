@@ -1,8 +1,9 @@
-"""Write what `make new` looks like into the README, from a real run on a terminal.
+"""Write what `make new` looks like into the README, as text and as a picture, from a real run.
 
 Paths are shortened to a home's, and what follows the next steps is left out.
 """
 
+import io
 import os
 import re
 import signal
@@ -13,26 +14,34 @@ from pathlib import Path
 from pty import openpty
 from tempfile import TemporaryDirectory
 
+from rich.console import Console
+from rich.text import Text
+
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
+PICTURE = ROOT / "docs" / "make-new.svg"
 BLOCK = re.compile(r"(?<=```\n)\$ make new\n.*?(?=```)", re.DOTALL)
 NAME = "My Shop"
 PROMPT = re.compile(r"\)(\x1b\[\d*m)*: $")
+STYLE = re.compile(r"\x1b\[[\d;?]*[a-zA-Z]")
 CONTROL_C = "\x03"
+COLUMNS = 100
 
 
 def main() -> None:
-    """Run `make new` and rewrite the block in the README.
+    """Run `make new`, rewrite the block in the README, and draw the picture.
 
     Raises:
         SystemExit: The run failed.
     """
     with TemporaryDirectory() as folder:
         command = ["make", "--silent", "new", f"ARGS=--default-config -o {folder}"]
-        status, said = converse(command, [NAME, *[""] * 20], cwd=ROOT)
+        status, said = record(command, [NAME, *[""] * 20], cwd=ROOT)
         if status:
             sys.exit(said)
-        text = "$ make new\n" + shorten(said, folder)
+        shown = "$ make new\n" + shorten(said, folder)
+    PICTURE.write_text(draw(shown), encoding="utf-8")
+    text = STYLE.sub("", shown)
     readme = README.read_text(encoding="utf-8")
     README.write_text(BLOCK.sub(text.replace("\\", r"\\"), readme, count=1), encoding="utf-8")
 
@@ -47,12 +56,39 @@ def shorten(said: str, folder: str) -> str:
     Returns:
         The text from the first question to the next steps.
     """
-    text = said[said.index("  [1/") :].partition("\nThe same again")[0]
+    first = said.index("[1/")
+    text = said[said.rfind("\n", 0, first) + 1 :].partition("\nThe same again")[0]
     text = re.sub(r"cd \S+/", "cd ../", text.replace(f"is in {folder}", "is in ~"))
     return re.sub(r"^.*\r| +$", "", text, flags=re.MULTILINE)
 
 
+def draw(text: str) -> str:
+    """Draw a terminal as SVG, which needs nothing from anywhere.
+
+    Args:
+        text: What the terminal shows, with its escape sequences.
+    """
+    console = Console(
+        record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, color_system="standard"
+    )
+    console.print(Text.from_ansi(text))
+    svg = console.export_svg(title="make new", unique_id="terminal")
+    return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
+
+
 def converse(
+    command: Sequence[str | Path],
+    replies: Sequence[str],
+    cwd: Path,
+    asks: re.Pattern[str] = PROMPT,
+    **environment: str,
+) -> tuple[int, str]:
+    """Do what `record` does; give what was on the terminal without its escape sequences."""
+    status, said = record(command, replies, cwd, asks, **environment)
+    return status, STYLE.sub("", said)
+
+
+def record(
     command: Sequence[str | Path],
     replies: Sequence[str],
     cwd: Path,
@@ -80,7 +116,7 @@ def converse(
     process = subprocess.Popen(
         [str(part) for part in command],
         cwd=cwd,
-        env=os.environ | {"TERM": "xterm", "COLUMNS": "100"} | environment,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": str(COLUMNS)} | environment,
         preexec_fn=sit_down,
     )
     os.close(own)
@@ -93,7 +129,7 @@ def converse(
             reply = waiting.pop(0)
             os.write(terminal, reply.encode() + b"\n" * (reply != CONTROL_C))
     os.close(terminal)
-    return process.wait(), re.sub(r"\x1b\[[\d;?]*[a-zA-Z]|\r(?=\n)", "", said)
+    return process.wait(), said.replace("\r\n", "\n")
 
 
 def read(terminal: int) -> str:

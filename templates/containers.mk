@@ -2,6 +2,7 @@
 
 SECRETS := $(shell sed -n 's/^ *file: //p' compose.yaml)
 
+.PHONY: up down
 up: $(SECRETS) ## Build and start the containers, on http://127.0.0.1:8000/docs
 	@docker compose up --build --detach --wait
 

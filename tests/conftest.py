@@ -27,7 +27,7 @@ ANSWERS: dict[str, Any] = {
     for key, value in json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8")).items()
     if not key.startswith("_")
 }
-PRIMARY = [key for key in ("database", "auth") if key in ANSWERS]
+PRIMARY: list[str] = [key for key in ("database", "auth") if key in ANSWERS]
 
 Bake = Callable[..., Path]
 
@@ -88,7 +88,8 @@ def choices(key: str) -> list[Any]:
 def combinations() -> list[dict[str, Any]]:
     """Combine the answers: all of the primary ones, the others cycled, and each single deviation.
 
-    `install` is left out: tests say themselves when they want it.
+    `install` is left out: tests say themselves when they want it. For what is quick there is
+    `every_answer`, for what code and dependencies decide there is `kinds`.
     """
     offered = {key: choices(key) for key in ANSWERS if choices(key) and key != "install"}
     cycled = {key: cycle(offered[key]) for key in offered if key not in PRIMARY}
@@ -99,6 +100,19 @@ def combinations() -> list[dict[str, Any]]:
     defaults = {key: values[0] for key, values in offered.items()}
     found += [defaults | {key: value} for key, values in offered.items() for value in values]
     return [dict(pairs) for pairs in sorted({tuple(sorted(one.items())) for one in found})]
+
+
+def every_answer() -> list[dict[str, Any]]:
+    """Combine every choice of every question with every other."""
+    offered = {key: choices(key) for key in ANSWERS if choices(key)}
+    return [dict(zip(offered, one, strict=True)) for one in product(*offered.values())]
+
+
+def kinds() -> list[dict[str, Any]]:
+    """Combine the primary answers: the only ones that change code and dependencies, tests say."""
+    return [
+        dict(zip(PRIMARY, one, strict=True)) for one in product(*(choices(key) for key in PRIMARY))
+    ]
 
 
 def describe(answers: dict[str, Any]) -> str:
@@ -113,17 +127,20 @@ every_database = pytest.mark.parametrize("database", choices("database"))
 def own_environment() -> dict[str, str]:
     """Give the variables of this process, without what belongs to this test run.
 
-    Bytecode is kept: without it every command of a project compiles all that it imports.
+    Bytecode is kept: without it every command of a project compiles all that it imports. So is what
+    mypy knows of the libraries, by each worker for itself.
     """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     foreign = {
         *("VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"),
         *("DATABASE_URL", "PYTHONDONTWRITEBYTECODE"),
     }
-    return {
+    kept = {
         key: value
         for key, value in os.environ.items()
         if key not in foreign and not key.startswith("PYTEST_")
     }
+    return kept | {"MYPY_CACHE_DIR": str(ROOT / ".cache" / f"mypy-{worker}")}
 
 
 def run(

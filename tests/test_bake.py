@@ -4,13 +4,27 @@ import configparser
 import json
 import re
 import tomllib
+from collections.abc import Callable, Generator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from cookiecutter import generate
+from jinja2 import Environment
 
-from tests.conftest import Bake, combinations, every_combination, own_poetry, run, text_files
+from tests.conftest import (
+    PRIMARY,
+    Bake,
+    combinations,
+    describe,
+    every_answer,
+    kinds,
+    own_poetry,
+    run,
+    text_files,
+)
 
 COMMON = [
     ".env.example",
@@ -136,46 +150,126 @@ ONLY: dict[str, dict[Any, list[str]]] = {
     },
 }
 
+# What nobody should read who did not choose it
+HINTS: dict[str, dict[Any, str]] = {
+    "auth": {False: r"secret_key|first_superuser|smtp|\bjwt\b|app/api/auth|mailpit"},
+    "ci": {
+        "github": "gitlab",
+        "gitlab": r"\.github/|github actions",
+        "none": r"gitlab|\.github/|github actions",
+    },
+    "database": {"sqlite": "squawk|pgserver|pgbouncer|test_database_url|local_postgres"},
+    "docker": {False: r"docker|\bcompose\.ya?ml"},
+}
 
-@every_combination
-def test_exact_files(bake: Bake, answers: dict[str, Any]) -> None:
+
+@pytest.fixture(scope="module")
+def quick() -> Generator[None]:
+    """Let Jinja compile each template once, and Cookiecutter once tell text from other files."""
+
+    compiled: dict[object, object] = {}
+    compile_template: Callable[..., object] = Environment.compile
+
+    def compile_once(self: Environment, *source: str, **options: object) -> object:
+        key = (self.trim_blocks, self.lstrip_blocks, *source, *options.items())
+        if key not in compiled:
+            compiled[key] = compile_template(self, *source, **options)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Environment, "compile", compile_once)
+        patch.setattr(generate, "is_binary", cache(generate.is_binary))
+        yield
+
+
+@pytest.fixture(scope="module")
+def reference(bake: Bake) -> Callable[[dict[str, Any]], Path]:
+    """Give a project with the same primary answers, whose style, types and tests are checked."""
+    made: dict[str, Path] = {}
+
+    def reference(answers: dict[str, Any]) -> Path:
+        kind = {key: answers[key] for key in PRIMARY}
+        return made.setdefault(describe(kind), made.get(describe(kind)) or bake(**kind))
+
+    return reference
+
+
+def chosen(answers: dict[str, Any]) -> bool:
+    """Tell whether a combination is one of those that are tested in a hurry too."""
+    return not answers["install"] and any(one.items() <= answers.items() for one in combinations())
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param(one, id=describe(one), marks=[] if chosen(one) else pytest.mark.slow)
+        for one in every_answer()
+    ],
+)
+def test_every_combination(
+    bake: Bake,
+    reference: Callable[[dict[str, Any]], Path],
+    answers: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kind = reference(answers)
+    monkeypatch.setenv("PATH", "")  # without make, `install` stops before it installs
     project = bake(**answers)
+    has_exactly_its_files(project, answers)
+    has_the_chosen_license(project, answers)
+    assert code(project) == code(kind), "PRIMARY in conftest.py lacks an answer"
+    hints = [HINTS[key][answers[key]] for key in HINTS if answers.get(key) in HINTS[key]]
+    for path in text_files(project):
+        text = path.read_text(encoding="utf-8")
+        found = path.suffix != ".lock" and re.search("|".join(hints) or r"\Z.", text, re.IGNORECASE)
+        assert not found, f"{path} has {found} of an answer that was not given"
+        is_clean(path.relative_to(project), text)
+        parses(path.suffix, text)
+
+
+def has_exactly_its_files(project: Path, answers: dict[str, Any]) -> None:
+    """Compare the files with what the answers ask for; no folder may be empty."""
     asked = [name for key, files in ONLY.items() for name in files.get(answers[key], [])]
     assert {str(path.relative_to(project)) for path in text_files(project)} == {*COMMON, *asked}
     assert not [path for path in project.rglob("*") if path.is_dir() and not any(path.iterdir())]
 
 
-@every_combination
-def test_every_file_is_clean(bake: Bake, answers: dict[str, Any]) -> None:
-    project = bake(**answers)
-    for path in text_files(project):
-        text = path.read_text(encoding="utf-8")
-        name = path.relative_to(project)
-        assert text == "" or re.search(r"\S\n\Z", text), f"{name} does not end in one newline"
-        if path.suffix not in {".py", ".mako"}:  # two blank lines are Python's own style
-            assert "\n\n\n" not in text, f"{name} has a double blank line"
-        if name.name not in {"LICENSE", "poetry.lock"}:
-            assert not re.search(r"[ \t]\n", text), f"{name} has trailing blanks"
-        left = (
-            "cookiecutter" if path.parent.name == "templates" else r"(?<!\$){{|{%|{#|cookiecutter"
-        )
-        assert not re.search(left, text), f"{name} has Jinja left"
+@cache
+def is_clean(name: Path, text: str) -> None:
+    """See that a file has no leftovers, and nothing of this machine."""
+    assert text == "" or re.search(r"\S\n\Z", text), f"{name} does not end in one newline"
+    if name.suffix not in {".py", ".mako"}:  # two blank lines are Python's own style
+        assert "\n\n\n" not in text, f"{name} has a double blank line"
+    if name.name not in {"LICENSE", "poetry.lock"}:
+        assert not re.search(r"[ \t]\n", text), f"{name} has trailing blanks"
+    left = "cookiecutter" if name.parent.name == "templates" else r"(?<!\$){{|{%|{#|cookiecutter"
+    assert not re.search(left, text), f"{name} has Jinja left"
+    assert not re.search(r"pypi\.org|pythonhosted|/root/|/home/", text), name
 
 
-@every_combination
-def test_every_file_parses(bake: Bake, answers: dict[str, Any]) -> None:
-    project = bake(**answers)
-    for path in text_files(project):
-        text = path.read_text(encoding="utf-8")
-        match path.suffix:
-            case ".toml" | ".lock":
-                tomllib.loads(text)
-            case ".ini":
-                configparser.ConfigParser().read_string(text)
-            case ".yaml" | ".yml":
-                yaml.safe_load(text)
-            case ".py":
-                compile(text, path.name, "exec")
+@cache
+def parses(suffix: str, text: str) -> None:
+    """See that a file is of its format."""
+    match suffix:
+        case ".toml" | ".lock":
+            tomllib.loads(text)
+        case ".ini":
+            configparser.ConfigParser().read_string(text)
+        case ".yaml" | ".yml":
+            yaml.safe_load(text)
+        case ".py":
+            compile(text, "project", "exec")
+
+
+def code(project: Path) -> dict[str, object]:
+    """Read all that decides about style, types, dependencies and what tests do."""
+    toml = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
+    del toml["project"]["license"]
+    files = [
+        path for path in text_files(project) if path.suffix in {".py", ".mako", ".ini", ".lock"}
+    ]
+    return {str(path.relative_to(project)): path.read_bytes() for path in files} | {"toml": toml}
 
 
 @pytest.mark.parametrize("answers", combinations()[:1])
@@ -188,9 +282,8 @@ def test_two_bakes_are_the_same_bytes(bake: Bake, answers: dict[str, Any]) -> No
         assert path.read_bytes() == (other / path.relative_to(one)).read_bytes()
 
 
-@every_combination
-def test_the_license_is_the_chosen_one(bake: Bake, answers: dict[str, Any]) -> None:
-    project = bake(**answers)
+def has_the_chosen_license(project: Path, answers: dict[str, Any]) -> None:
+    """Read the license's title, and its identifier in `pyproject.toml`."""
     spdx = tomllib.loads((project / "pyproject.toml").read_text())["project"]["license"]
     assert answers["license"] in spdx
     title = {
@@ -203,11 +296,12 @@ def test_the_license_is_the_chosen_one(bake: Bake, answers: dict[str, Any]) -> N
     assert title[answers["license"]] in (project / "LICENSE").read_text()
 
 
-@every_combination
-def test_style_and_types(installed: Bake, answers: dict[str, Any]) -> None:
-    project = installed(**answers)
-    for command in (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]):
-        run(project / ".venv" / "bin" / command[0], *command[1:], cwd=project)
+@pytest.mark.parametrize("answers", kinds(), ids=describe)
+def test_readme_explains_every_variable(bake: Bake, answers: dict[str, Any]) -> None:
+    project = bake(**answers)
+    example, readme = ((project / name).read_text() for name in (".env.example", "README.md"))
+    for name in re.findall(r"^(?:# )?([A-Z_]+)=", example, re.MULTILINE):
+        assert re.search(rf"^\|.*`{name}`.*\|.*\|", readme, re.MULTILINE), f"{name} in README.md"
 
 
 HOSTILE = [
@@ -237,14 +331,5 @@ def test_answers_arrive_verbatim(installed: Bake, text: str) -> None:
 
 
 def test_the_lock_belongs_to_the_project(installed: Bake) -> None:
-    for answers in combinations():
+    for answers in kinds():
         run(own_poetry(), "check", "--lock", cwd=installed(**answers))
-
-
-def test_no_path_of_a_machine_and_no_index_host(bake: Bake) -> None:
-    files: list[Path] = []
-    for answers in combinations():
-        files += text_files(bake(**answers))
-    for path in files:
-        text = path.read_text(encoding="utf-8")
-        assert not re.search(r"pypi\.org|pythonhosted|/root/|/home/", text), path

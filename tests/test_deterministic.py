@@ -74,10 +74,10 @@ def test_plain_cookiecutter_gives_the_same(tmp_path: Path, expected: Content) ->
     assert content(tmp_path / "my-shop") == expected
 
 
-def clone(folder: Path) -> Path:
-    """Commit what there is of the template, into a repository of its own."""
+def clone(folder: Path, *only: str) -> Path:
+    """Commit what there is of the template, or some files of it, into a repository of its own."""
     files = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", *only],
         cwd=ROOT, check=True, capture_output=True, text=True,
     ).stdout.split("\0")  # fmt: skip
     for name in filter(None, files):
@@ -93,7 +93,7 @@ def commit(folder: Path) -> None:
     git = ["git", "-c", "user.name=A", "-c", "user.email=a@b.co", "-c", "core.hooksPath="]
     run(*git, "init", "--quiet", cwd=folder)
     run(*git, "add", "--all", cwd=folder)
-    run(*git, "commit", "--quiet", "--message", "All", cwd=folder)
+    run(*git, "commit", "--quiet", "--allow-empty", "--message", "All", cwd=folder)
 
 
 @pytest.mark.slow

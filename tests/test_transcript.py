@@ -4,10 +4,13 @@ import ast
 import re
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
-from scripts.transcript import BLOCK, NAME, README, ROOT, converse, shorten
+from scripts.transcript import BLOCK, NAME, PICTURE, README, ROOT, converse, draw, shorten
 from tests.conftest import ANSWERS, Bake
 from tests.test_answers import load
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def shown() -> str:
@@ -42,3 +45,21 @@ def test_the_report_has_a_line_for_each_check(bake: Bake) -> None:
     assert re.fullmatch(r"\d+ more tests of the migrations", others)
     assert shown().endswith("\nNext:\n  cd ../my-shop\n  make run\n")
     assert f"\n{NAME} is in ~/my-shop\n" in shown()
+
+
+def test_the_picture_shows_the_same() -> None:
+    picture = PICTURE.read_text(encoding="utf-8")
+    title, *texts = (text.text or "" for text in ElementTree.fromstring(picture).iter(f"{SVG}text"))
+    assert title == "make\xa0new"
+    assert "".join("".join(texts).split()) == "".join(shown().split())
+    readme = README.read_text(encoding="utf-8")
+    assert f"({PICTURE.relative_to(ROOT)})" in readme
+    assert not re.search("url\\(.?http|@import|href", picture)
+
+
+def test_a_picture_has_the_colors_of_the_terminal() -> None:
+    svg = draw("\x1b[1;35m<1>\x1b[0m & more\n")
+    assert svg == draw("\x1b[1;35m<1>\x1b[0m & more\n")
+    first, second = list(ElementTree.fromstring(svg).iter(f"{SVG}text"))[1:3]
+    assert (first.text, second.text) == ("<1>", "\xa0&\xa0more")
+    assert first.get("class") != second.get("class")

@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Generator
 from io import StringIO
 from pathlib import Path
+{% if cookiecutter.auth %}
 from secrets import token_urlsafe
+{% endif %}
 from socket import socket
 from typing import Any
 
@@ -22,7 +24,11 @@ from app.core.database_settings import ROOT
 from app.main import create_app
 
 PATIENCE = 60  # seconds that a loaded machine may take to start a server
+{% if cookiecutter.auth %}
 ELSEWHERE: dict[str, Any] = {"ENVIRONMENT": "production", "SECRET_KEY": token_urlsafe(32)}
+{% else %}
+ELSEWHERE: dict[str, Any] = {"ENVIRONMENT": "production"}
+{% endif %}
 
 Configure = Callable[[dict[str, Any]], StringIO]
 

@@ -1,5 +1,7 @@
 import json
+{% if cookiecutter.auth %}
 from secrets import token_urlsafe
+{% endif %}
 from typing import Any
 
 import pytest
@@ -12,7 +14,11 @@ from app.main import create_app
 
 pytestmark = pytest.mark.anyio
 
+{% if cookiecutter.auth %}
 ELSEWHERE: dict[str, Any] = {"ENVIRONMENT": "production", "SECRET_KEY": token_urlsafe(32)}
+{% else %}
+ELSEWHERE: dict[str, Any] = {"ENVIRONMENT": "production"}
+{% endif %}
 EVERYWHERE = {"x-content-type-options", "x-frame-options", "referrer-policy", "x-request-id"}
 
 
