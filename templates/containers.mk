@@ -1,6 +1,6 @@
 {# The verbs for compose.yaml, for the end of a Makefile. #}
 
-SECRETS := $(shell sed -n 's/^ *file: //p' compose.yaml)
+SECRETS := $(shell sed -n 's/^ *file: //p' compose.yaml 2>/dev/null)
 
 .PHONY: up down
 up: $(SECRETS) ## Build and start the containers, on http://127.0.0.1:8000/docs

@@ -47,7 +47,7 @@ import pathlib, time
     if not begun.exists():
         begun.touch()
         {pause}"""
-POOL_SIZE = 5  # connections that SQLAlchemy keeps; it opens 10 more when they are needed
+POOL_SIZE = 15  # connections that a service opens and keeps
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_the_database_stops_and_comes_back_under_load(
                 assert statuses[503] - failed <= 8  # what was under way
         assert busy.failures == []
         until(lambda: settled(url), f"connections are left: {sql(url, SESSIONS)}")
-        with load([client] * (POOL_SIZE + 10)) as busy:  # the pool has still all of them
+        with load([client] * POOL_SIZE) as busy:  # the pool has still all of them
             failed = statuses[503]
             more(200, 200, statuses)
         assert (busy.failures, statuses[503]) == ([], failed)
