@@ -1,7 +1,6 @@
 {% from "strings.jinja" import python_string %}
 """The application, as a server imports it: `uvicorn app.main:app`."""
 
-import gc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -43,7 +42,6 @@ def create_app(settings: Settings = settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         app.state.engine = create_engine(settings.SQLALCHEMY_DATABASE_URI_ASYNC)
-        gc.freeze()  # what is there by now stays; looking through it was a fifth of each request
         if settings.ENVIRONMENT != "local":  # each reload would wait
             drain_on_sigterm(app, settings.DRAIN_SECONDS)
         yield
