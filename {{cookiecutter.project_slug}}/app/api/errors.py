@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from sqlmodel import SQLModel
+from pydantic import BaseModel
 
 
-class Message(SQLModel):
+class Message(BaseModel):
     """What was done, in one sentence."""
 
     message: str
 
 
-class Error(SQLModel):
+class Error(BaseModel):
     """What went wrong, in one sentence."""
 
     detail: str

@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 from fastapi import APIRouter, HTTPException, Request
+from pydantic import BaseModel
 from sqlalchemy import String, column, select, table
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import SQLModel
 
 from app.api.deps import SessionDep
 from app.api.errors import NOT_READY
@@ -33,7 +33,7 @@ OLDER = known_revisions(MIGRATIONS / "versions") - {HEAD}
 VERSIONS = table("alembic_version", column("version_num", String))
 
 
-class Health(SQLModel):
+class Health(BaseModel):
     """The answer of a healthy service."""
 
     status: str = "ok"
