@@ -7,8 +7,6 @@ PgBouncer, in which only addresses and paths are replaced.
 import json
 import os
 import re
-import secrets
-import signal
 import subprocess
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,12 +23,12 @@ import sqlalchemy as sa
 
 from benchmarks.pooler import run_pgbouncer
 from benchmarks.service import Program, pool_of
-from tests.conftest import Bake, free_port, own_environment, run, wait_for
+from tests.conftest import Bake, free_port, run
+from tests.replicas import PATIENCE, replica
 from tests.test_hazards import pooler as pooler_of_all
 from tests.test_hazards import require_pgbouncer
 from tests.test_migrations import demand_password
 
-PATIENCE = 60.0  # the time that a loaded machine may take; nothing is measured with it
 NAME = f"shop_{os.getpid()}"
 PASSWORD = "p@ss/w#rd%:x"
 WORKERS = 2
@@ -153,36 +151,11 @@ def pooler(shop: Shop, folder: Path) -> Generator[Shop]:
 @contextmanager
 def served(project: Path, url: str) -> Generator[str]:
     """Run the service in production with a few workers, and stop it."""
-    port = free_port()
-    with (project / "uvicorn.log").open("w+") as log:
-        process = subprocess.Popen(
-            [project / ".venv" / "bin" / "uvicorn", "--workers", str(WORKERS), "app.main:app"],
-            cwd=project,
-            env=own_environment()
-            | {
-                "UVICORN_PORT": str(port),
-                "DATABASE_URL": url,
-                "ENVIRONMENT": "production",
-                "SECRET_KEY": secrets.token_urlsafe(32),
-                "RATE_LIMIT": "100000/minute",
-            },
-            stdout=log,
-            stderr=log,
-            text=True,
-            start_new_session=True,
-        )
-        service = f"http://127.0.0.1:{port}"
-        try:
-            wait_for(f"{service}/readyz", process, PATIENCE)
-            yield service
-        finally:
-            process.terminate()
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-                raise
+    workers = ["--workers", str(WORKERS)]
+    with replica(project, url, workers, RATE_LIMIT="100000/minute") as service:
+        service.ready()
+        yield service.url
+        service.stop()
 
 
 class Client(NamedTuple):
