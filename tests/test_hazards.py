@@ -13,12 +13,31 @@ import pytest
 from benchmarks.pooler import PROGRAM, pgbouncer
 from tests.conftest import Bake, every_database, own_environment, run
 from tests.test_migrations import HERO, alembic, tables
-from tests.test_revisions import sql
+from tests.test_revisions import revision_of, sql, write_revision
 
 REPLICAS = 10
 LOCKS = """
 SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = database
 WHERE locktype = 'advisory' AND datname = current_database()
+"""
+
+
+# Upgrades, and lets another process do the same wherever this one has just committed
+INTERRUPTED = """
+import subprocess
+from alembic.config import main
+from sqlalchemy import Engine, event
+
+committed = []
+event.listen(Engine, "commit", committed.append)
+
+@event.listens_for(Engine, "begin")
+def let_another_in(connection):
+    while committed:
+        committed.clear()
+        subprocess.run([".venv/bin/alembic", "upgrade", "head"], check=True)
+
+main(["upgrade", "head"])
 """
 
 
@@ -28,9 +47,16 @@ def revise(project: Path, url: str, message: str, *options: str, status: int = 0
     return alembic(project, url, *options, *command, status=status)
 
 
-def versions(project: Path) -> list[Path]:
-    """List the revisions' files."""
-    return sorted((project / "migrations" / "versions").glob("*.py"))
+def versions(project: Path) -> set[Path]:
+    """Find the revisions' files."""
+    return set((project / "migrations" / "versions").glob("*.py"))
+
+
+def newest(project: Path) -> Path:
+    """Find the file of the newest revision; by name it is the last only if its second is its own."""
+    head = (project / "migrations" / "HEAD").read_text().strip()
+    [file] = (project / "migrations" / "versions").glob(f"*_{head}_*.py")
+    return file
 
 
 @pytest.mark.hazard("H9", "H10")
@@ -77,7 +103,7 @@ def test_a_database_ahead_of_the_code_is_told_plainly(
     alembic(project, database_url, "upgrade", "head")
     revise(project, database_url, "add heroes")
     alembic(project, database_url, "upgrade", "head")
-    versions(project)[-1].unlink()
+    newest(project).unlink()
     for command in ("upgrade head", "downgrade -1", "current", "check"):
         said = alembic(project, database_url, *command.split(), status=255)
         assert "which this code does not have" in said
@@ -171,13 +197,13 @@ def test_replicas_may_all_migrate_at_once(
     project = installed(database=database)
     if database == "postgresql":  # where no transaction can hold, and a blocking lock would hang
         alembic(project, database_url, "revision", "-m", "index titles")
-        file = versions(project)[-1]
+        file = newest(project)
         file.write_text(
             file.read_text()
             .replace('"""Upgrade schema."""\n    pass', '"""Upgrade schema."""\n    with op.get_context().autocommit_block():\n        op.create_index("ix_item_title", "item", ["title"], postgresql_concurrently=True)')
             .replace('"""Downgrade schema."""\n    pass', '"""Downgrade schema."""\n    op.drop_index("ix_item_title", "item")')
         )  # fmt: skip
-        first = versions(project)[0]  # so slow that all replicas start before it is done
+        [first] = versions(project) - {file}  # so slow that all replicas start before it is done
         slow = 'op.execute("SELECT pg_sleep(5)")\n    op.create_table('
         first.write_text(first.read_text().replace("op.create_table(", slow))
     with pooler(database_url, open_folder) if pooled else nullcontext(database_url) as url:
@@ -200,6 +226,20 @@ def test_replicas_may_all_migrate_at_once(
     assert "(head)" in alembic(project, database_url, "current")
 
 
+@pytest.mark.hazard("H34")
+@pytest.mark.parametrize("database", ["sqlite"])
+def test_no_process_gets_in_between_two_revisions(
+    installed: Bake, database: str, database_url: str
+) -> None:
+    project = installed(database=database)
+    for name in ("one", "two"):
+        write_revision(project, name, f'op.execute("CREATE TABLE {name} (id int)")')
+    python = project / ".venv" / "bin" / "python"
+    said = run(python, "-c", INTERRUPTED, cwd=project, DATABASE_URL=database_url).stdout
+    assert said.count("Running upgrade one -> two") == 1
+    assert revision_of(database_url) == "two"
+
+
 @pytest.mark.hazard("H16")
 @pytest.mark.parametrize("database", ["postgresql"])
 def test_a_naive_time_becomes_aware_as_utc_whatever_the_servers_zone(
@@ -211,7 +251,7 @@ def test_a_naive_time_becomes_aware_as_utc_whatever_the_servers_zone(
         connection.execute(f"ALTER DATABASE {name} SET timezone TO 'America/New_York'")
     alembic(project, database_url, "upgrade", "head")
     alembic(project, database_url, "revision", "-m", "times")
-    file = versions(project)[-1]
+    file = newest(project)
     file.write_text(
         file.read_text().replace(
             '"""Upgrade schema."""\n    pass',

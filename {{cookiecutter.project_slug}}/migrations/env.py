@@ -1,7 +1,6 @@
 from logging.config import fileConfig
 
 from sqlalchemy import Connection
-from sqlalchemy import make_url
 
 from alembic import context
 
@@ -46,14 +45,14 @@ def run_migrations_offline() -> None:
 
     """
     # <--- CHANGE HERE: see above
-    url = make_url(migrations.database_url(config))
+    url = migrations.database_url(config)
     context.configure(
         url=url,
         target_metadata=target_metadata,
         literal_binds=True,
         dialect_opts={"paramstyle": "named"},
         # <--- CHANGE HERE: the project's options, the same as online
-        **migrations.options(config, target_metadata, url.get_dialect()()),
+        **migrations.options(config, target_metadata),
     )
 
     # <--- CHANGE HERE: the timeouts of a migrating session, in the script too
@@ -67,7 +66,7 @@ def do_run_migrations(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=target_metadata,
-        **migrations.options(config, target_metadata, connection.dialect, connection),
+        **migrations.options(config, target_metadata, connection),
     )
 
     with context.begin_transaction():

@@ -19,6 +19,7 @@ from sqlmodel import SQLModel
 from app.core.database_settings import ROOT, synchronous
 from app.core.migration_engine import (
     DATABASE,
+    OPTIONS,
     SESSION_SETTINGS,
     create_migration_engine,
     problems,
@@ -99,32 +100,23 @@ def database_url(config: Config) -> str:
 
 
 def options(
-    config: Config,
-    metadata: sa.MetaData,
-    dialect: sa.Dialect,
-    connection: sa.Connection | None = None,
+    config: Config, metadata: sa.MetaData, connection: sa.Connection | None = None
 ) -> dict[str, Any]:
     """Make the arguments of `context.configure()` that Alembic's template does not have.
 
     Args:
         config: Alembic's configuration.
         metadata: The tables that Alembic compares with the database, if it does.
-        dialect: The database's dialect.
         connection: The connection to the database; None offline.
 
     Returns:
         Arguments for `alembic.runtime.environment.EnvironmentContext.configure`.
     """
-    arguments: dict[str, Any] = {
-        "transaction_per_migration": True,
-        "transactional_ddl": True,
-        "render_as_batch": dialect.name == "sqlite",
-    }
-    if connection is not None and metadata.tables:
-        from app.core import autogenerate
+    if connection is None or not metadata.tables:
+        return OPTIONS
+    from app.core import autogenerate
 
-        arguments |= autogenerate.options(config, metadata, connection)
-    return arguments
+    return OPTIONS | autogenerate.options(config, metadata, connection)
 
 
 def begin_offline() -> None:
