@@ -19,10 +19,10 @@ new: .venv/installed ## Generate a project beside this folder: ARGS="--no-input 
 	@$(PYTHON) scripts/new.py -o .. $(ARGS)
 
 test: .venv/tests-installed ## Run every test
-	@$(PYTHON) -m pytest -n 2 $(ARGS)
+	@$(PYTHON) -m pytest -n 2 --dist worksteal $(ARGS)
 
 test-fast: .venv/tests-installed ## Run the tests that install nothing
-	@$(PYTHON) -m pytest -n 2 -m 'not slow' $(ARGS)
+	@$(PYTHON) -m pytest -n 2 --dist worksteal -m 'not slow' $(ARGS)
 
 hazards: .venv/tests-installed ## Prove each hazard closed and write docs/hazards.md
 	@$(PYTHON) -m pytest -n 2 -m hazard --hazards=docs/hazards.md

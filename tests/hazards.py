@@ -120,7 +120,9 @@ IN_PROJECT = {
     "migrations/test_schema.py::test_each_downgrade_undoes_its_upgrade": ["H51"],
     "migrations/test_schema.py::test_models_and_migrations_agree": ["H8"],
     "migrations/test_sqlite.py::test_a_failing_migration_leaves_nothing": ["H42"],
-    "migrations/test_sqlite.py::test_a_revision_after_which_a_key_points_nowhere_is_undone": ["H43"],
+    "migrations/test_sqlite.py::test_a_revision_after_which_a_key_points_nowhere_is_undone": [
+        "H43"
+    ],
     "migrations/test_sqlite.py::test_rebuilding_a_table_keeps_the_rows_that_refer_to_it": ["H43"],
     "migrations/test_sqlite.py::test_tables_of_a_full_text_search_are_left_alone": ["H17"],
     "test_config.py::test_another_asynchronous_driver_is_the_applications_only": ["H23"],

@@ -217,8 +217,11 @@ def test_a_migration_is_killed_in_the_middle(
     finally:
         migration.kill()
         migration.wait()
-    assert revision_of(database_url) == "first"
-    assert tables(project, database_url) == before | {"whole"}
+    # an upgrade is one transaction on SQLite, a revision on PostgreSQL
+    kept = {"sqlite": (head, set()), "postgresql": ("first", {"whole"})}
+    revision, made = kept[database]
+    assert revision_of(database_url) == revision
+    assert tables(project, database_url) == before | made
     alembic(project, database_url, "upgrade", "head")
     assert revision_of(database_url) == "second"
     assert tables(project, database_url) == before | {"whole", "half"}

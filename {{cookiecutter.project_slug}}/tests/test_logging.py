@@ -125,7 +125,8 @@ def test_the_server_logs_json_and_a_failure_once(tmp_path: Path) -> None:
     with socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = os.environ | ELSEWHERE | {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    own = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "DRAIN_SECONDS": "0"}
+    environment = os.environ | ELSEWHERE | own
     server = subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", "uvicorn", "failing:app", "--port", str(port)],
         cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
