@@ -286,7 +286,7 @@ request that is the most expensive for it.
 
 ## Connections
 
-A worker keeps {b.kept} connections and opens at most {b.worker}. PostgreSQL with its default
+A worker opens at most {b.worker} connections and keeps {b.kept}. PostgreSQL with its default
 settings lets in {b.server}, besides administrators: enough for {workers} workers. PgBouncer, set up
 as the project's `docs/postgresql.md` says, lets in {b.clients}, enough for {clients} workers, and
 opens {b.pooled} to the server. {pooler}

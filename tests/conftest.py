@@ -27,7 +27,7 @@ ANSWERS: dict[str, Any] = {
     for key, value in json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8")).items()
     if not key.startswith("_")
 }
-PRIMARY: list[str] = [key for key in ("database", "auth") if key in ANSWERS]
+PRIMARY = ("database", "auth")
 
 Bake = Callable[..., Path]
 

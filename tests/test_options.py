@@ -41,6 +41,12 @@ def needs(project: Path) -> set[str]:
     return {re.split("[<>=]", name)[0] for name in wanted}
 
 
+def files(project: Path) -> set[str]:
+    """List a project's files, except for tests and revisions."""
+    names = {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
+    return {name for name in names if not name.startswith(("tests/", "migrations/versions/"))}
+
+
 def listed(text: str, what: str) -> set[str]:
     """Read a list of a choice."""
     found = re.search(rf"- {what}: (.*?)\.\n", text, re.DOTALL)
@@ -55,6 +61,7 @@ def test_what_a_choice_adds(bake: Bake, key: str) -> None:
         added = needs(projects[word]).difference(*map(needs, others))
         names = {re.sub(r"\[.*", "", name) for name in added}
         assert listed(text, "Dependencies") == plain(names), word
-        for name in listed(text, "Files"):
-            assert (projects[word] / name).exists()
-            assert not any((other / name).exists() for other in others)
+        new = files(projects[word]).difference(*map(files, others))
+        assert {re.sub("^(app/services|app/templates)/.*", r"\1", name) for name in new} == listed(
+            text, "Files"
+        ), word

@@ -214,6 +214,7 @@ def test_the_linter_looks_at_new_revisions_only(installed: Bake, database: str, 
     lines = "\n".join(scripts(project, ci)["check"].values()).splitlines()
     check = "\n".join(line for line in lines if line.startswith(("export ", "make check")))
     environment = SAFE | {"CI_MERGE_REQUEST_DIFF_BASE_SHA": base}
+    environment |= {k: v for k, v in variables(project, ci).items() if k == "base"}
     said = step(project, check, environment, 2)
     assert "adding-required-field" in said
     assert "[20270101_000002_new1]" in said

@@ -31,7 +31,7 @@ def create_app(settings: Settings = settings) -> FastAPI:
     """Build the application.
 
     Args:
-        settings: What to run with; the process's own settings unless given.
+        settings: What to run with{{ '; tokens and mails always have the process\'s own' if cookiecutter.auth }}.
 
     Returns:
         An application that opens its database engine when it starts and closes it when it stops.

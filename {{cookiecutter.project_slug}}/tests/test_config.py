@@ -85,6 +85,8 @@ def complaints(monkeypatch: pytest.MonkeyPatch, **variables: str) -> list[str]:
         ("RATE_LIMIT_STORAGE", "redis://hidden"),
         ("SMTP_SECURITY", "hidden"),
         ("FIRST_SUPERUSER", "hidden"),
+        ("FIRST_SUPERUSER_PASSWORD", "hidden1"),
+        ("FIRST_SUPERUSER_PASSWORD", "hidden" * 22),
 {% endif %}
     ],
 )

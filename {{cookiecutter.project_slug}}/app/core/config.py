@@ -1,5 +1,5 @@
 {% from "strings.jinja" import python_string %}
-"""The application's settings, read from the environment and from the git-ignored `.env`."""
+"""The application's settings, from the environment, the git-ignored `.env` and `/run/secrets`."""
 
 from typing import Annotated, Literal, Self, TypeVar
 

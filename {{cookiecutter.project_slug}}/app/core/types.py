@@ -7,7 +7,7 @@ from typing import Annotated
 import sqlalchemy as sa
 from pydantic import StringConstraints
 
-# PostgreSQL stores any text but this character
+# Not every database stores this character in a text
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 
 
