@@ -83,6 +83,8 @@ def complaints(monkeypatch: pytest.MonkeyPatch, **variables: str) -> list[str]:
 {% if cookiecutter.auth %}
         ("RATE_LIMIT", "hidden"),
         ("RATE_LIMIT_STORAGE", "redis://hidden"),
+        ("RATE_LIMIT_STORAGE", "async+nowhere://:hidden@host"),
+        ("ACCESS_TOKEN_MINUTES", "99999999"),
         ("SMTP_SECURITY", "hidden"),
         ("FIRST_SUPERUSER", "hidden"),
         ("FIRST_SUPERUSER_PASSWORD", "hidden1"),

@@ -15,12 +15,13 @@ async def get_session(request: Request) -> AsyncGenerator[AsyncSession]:
     try:
         yield session
     finally:
-        # the answer is sent: an error would only end the connection under the client's next request
+        # what the route wanted to keep is committed: a connection that is lost now does no harm
         with suppress(DBAPIError):
             await session.close()
 
 
-SessionDep = Annotated[AsyncSession, Depends(get_session)]
+# Closed before the answer and what comes after it: a mail that is slow to send keeps no connection
+SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
 
 # A page of a list: how many to leave out, and how many to give at most
 Skip = Annotated[int, Query(ge=0, le=2**31 - 1)]

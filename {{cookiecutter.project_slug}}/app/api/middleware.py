@@ -9,6 +9,7 @@ from urllib.parse import quote
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
+from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 from structlog.typing import FilteringBoundLogger
@@ -20,6 +21,9 @@ RawHeaders = tuple[tuple[bytes, bytes], ...]
 
 PROBES = frozenset({"/livez", "/readyz"})
 DOCS = re.compile("/(docs|redoc|static-offline-docs)(/|$)").match
+FOREIGN_FORM = re.compile(
+    rb"multipart/.*charset(?!=\"?utf-8\"?\s*(;|$))", re.IGNORECASE | re.DOTALL
+).match
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}").fullmatch
 
 COMMON_HEADERS: RawHeaders = (
@@ -56,7 +60,7 @@ def middleware_stack(app: FastAPI, settings: Settings) -> ASGIApp:
     Returns:
         What to set as `app.middleware_stack`.
     """
-    stack = app.build_middleware_stack()
+    stack: ASGIApp = FormCharsetMiddleware(app.build_middleware_stack())
     if settings.CORS_ORIGINS:
         stack = CORSMiddleware(
             stack,
@@ -72,6 +76,25 @@ def middleware_stack(app: FastAPI, settings: Settings) -> ASGIApp:
         access_log(settings),
         COMMON_HEADERS if settings.ENVIRONMENT == "local" else COMMON_HEADERS + HSTS,
     )
+
+
+class FormCharsetMiddleware:
+    """Refuse forms that are not in UTF-8.
+
+    Starlette decodes a form with any codec that it names, and some of Python's take minutes.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer 415."""
+        app = self.app
+        if scope["type"] == "http" and any(
+            name == b"content-type" and FOREIGN_FORM(value) for name, value in scope["headers"]
+        ):
+            app = JSONResponse({"detail": "Send forms in UTF-8"}, 415)
+        await app(scope, receive, send)
 
 
 class ObserveMiddleware:

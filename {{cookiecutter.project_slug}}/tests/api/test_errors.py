@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from fastapi import FastAPI, HTTPException
+from fastapi import BackgroundTasks, FastAPI, HTTPException
 from fastapi.testclient import TestClient
 from httpx2 import ASGITransport, AsyncClient
 from pydantic import BaseModel
@@ -162,6 +162,20 @@ async def test_a_request_that_fails_leaves_nothing(
     response = await failing.post(f"/rows?then={then}")
     assert response.status_code == status
     assert (await failing.get("/rows")).json() == 1
+
+
+async def test_what_comes_after_the_answer_keeps_no_connection(
+    app: FastAPI, failing: AsyncClient
+) -> None:
+    held = []
+
+    @app.get("/later")
+    async def later(session: SessionDep, background: BackgroundTasks) -> None:
+        await execute(session, sa.select(1))
+        background.add_task(lambda: held.append(app.state.engine.pool.checkedout()))
+
+    assert (await failing.get("/later")).status_code == 200
+    assert held == [0]
 
 
 async def test_a_wrong_statement_is_a_failure(failing: AsyncClient) -> None:

@@ -83,6 +83,28 @@ def test_every_answer_has_id_headers_and_shape(
         assert response.json() == {"detail": detail}
 
 
+@pytest.mark.parametrize(
+    "charset",
+    [
+        "charset=punycode",
+        "charset=utf-8; charset=punycode",
+        "Charset = punycode",
+        "charset*=utf-8''punycode",
+        "charset*0=puny; charset*1=code",
+    ],
+)
+async def test_forms_in_any_codec_are_refused(client: AsyncClient, charset: str) -> None:
+    headers = {"Content-Type": f"multipart/form-data; boundary=x; {charset}"}
+    response = await client.post("/livez", headers=headers)
+    assert (response.status_code, response.json()) == (415, {"detail": "Send forms in UTF-8"})
+
+
+@pytest.mark.parametrize("kind", ["", "; charset=utf-8", '; charset="UTF-8"; boundary=x'])
+async def test_forms_in_utf_8_are_passed_on(client: AsyncClient, kind: str) -> None:
+    response = await client.post("/livez", headers={"Content-Type": f"multipart/form-data{kind}"})
+    assert response.status_code == 405
+
+
 async def test_no_hsts_in_local_development(client: AsyncClient) -> None:
     assert "Strict-Transport-Security" not in (await client.get("/livez")).headers
 
