@@ -7,6 +7,7 @@ import json
 import logging
 import shutil
 import sys
+from contextlib import suppress
 from functools import wraps
 from io import StringIO, TextIOWrapper
 from pathlib import Path
@@ -156,6 +157,7 @@ def all_or_nothing(*, context: dict[str, Any], output_dir: str, **options: objec
         sys.exit(problem)
     project = Path(output_dir, slug)
     existed = project.exists()
+    made = [folder for folder in project.parents if not folder.exists()]
     try:
         return generate_files(context=context, output_dir=output_dir, **options)  # type: ignore[no-any-return]
     except (OSError, KeyboardInterrupt):
@@ -163,6 +165,10 @@ def all_or_nothing(*, context: dict[str, Any], output_dir: str, **options: objec
         if not complete and not options["keep_project_on_failure"]:
             shutil.rmtree(project, ignore_errors=True)
         raise
+    finally:
+        with suppress(OSError):  # one that has something in it stays
+            for folder in made:
+                folder.rmdir()
 
 
 if __name__ == "__main__":

@@ -258,15 +258,14 @@ def test_a_configuration_file_with_such_answers_is_refused(
     assert not list((tmp_path / "projects").iterdir())
 
 
-@pytest.mark.parametrize("name", ["100%", "{{ x }}", "{% x %}"])
+@pytest.mark.parametrize("name", ["100%", "{{ x }}", "{% x %}", "new/100%"])
 def test_a_folder_that_would_be_rendered_is_refused(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
-    folder.mkdir()
     said = new(folder, status=1)
     assert said.startswith(f"The folder '{folder}/my-service' has ")
     assert said.endswith(": make the project elsewhere.\n")
     assert said.count("\n") == 1
-    assert not list(folder.iterdir())
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_hook_knows_the_answers() -> None:
