@@ -7,6 +7,7 @@ POETRY := $(or $(wildcard .poetry/bin/poetry),$(shell found=$$(command -v poetry
 	} 2>/dev/null && echo "$$found"),.poetry/bin/poetry)
 PYTHON := .venv/bin/python
 SOURCES := hooks scripts tests benchmarks
+# ARGS is used by $(value ARGS), as it was typed: make would take its dollars for variables
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -16,13 +17,13 @@ help:
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
 new: .venv/installed ## Generate a project beside this folder: ARGS="--no-input project_name='My Shop' -o DIR"
-	@$(PYTHON) scripts/new.py -o .. $(ARGS)
+	@$(PYTHON) scripts/new.py -o .. $(value ARGS)
 
 test: .venv/tests-installed ## Run every test
-	@$(PYTHON) -m pytest -n 2 --dist worksteal $(ARGS)
+	@$(PYTHON) -m pytest -n 2 --dist worksteal $(value ARGS)
 
 test-fast: .venv/tests-installed ## Run the tests that install nothing
-	@$(PYTHON) -m pytest -n 2 --dist worksteal -m 'not slow' $(ARGS)
+	@$(PYTHON) -m pytest -n 2 --dist worksteal -m 'not slow' $(value ARGS)
 
 hazards: .venv/tests-installed ## Prove each hazard closed and write docs/hazards.md
 	@$(PYTHON) -m pytest -n 2 -m hazard --hazards=docs/hazards.md
@@ -46,7 +47,7 @@ transcript: .venv/tests-installed ## Write and draw what `make new` looks like, 
 	@$(PYTHON) scripts/transcript.py
 
 bench: .venv/tests-installed ## Measure, and write docs/benchmarks.md and docs/capacity.md: ARGS="bake --repeat 3"
-	@$(PYTHON) -m benchmarks $(ARGS)
+	@$(PYTHON) -m benchmarks $(value ARGS)
 
 release: ## Date, commit and tag what is new: VERSION=1.2.3
 	@python3 scripts/release.py $(VERSION)

@@ -3,6 +3,7 @@
 Everything here can be repeated by hand with the project's own `make install` and `make check`.
 """
 
+import errno
 import json
 import os
 import shlex
@@ -201,7 +202,10 @@ def command() -> str:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except BrokenPipeError:  # nobody reads the report, as in `make new | head`: keep the project
+    except OSError as error:
+        if error.filename or error.errno not in {errno.EPIPE, errno.ENOSPC}:
+            raise
+        # Nobody reads the report, as in `make new | head`, or its disk is full: keep the project
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         sys.exit("\nNOT CHECKED: interrupted. The project is there; `make check` in it checks it.")

@@ -28,7 +28,8 @@ CHOICES: dict[str, tuple[object, ...]] = {
 }
 
 SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-EMAIL = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+\.[^\s@<>\"]+")
+# As Poetry does, without dots at either end of the name or two in a row
+EMAIL = re.compile(r"(?!\.)(?!.*\.\.[^@]*@)[^\s@<>\"]+(?<!\.)@[^\s@<>\"]+\.[^\s@<>\"]+")
 SLUG_LENGTH = 64
 
 # What Jinja reads as the start of a tag, and how an opening brace is written for it; both spelled
@@ -116,6 +117,8 @@ def _unfit(key: str, value: str, given: object, cruft: bool) -> str | None:
         return f"{key} {value!r} has a control character: leave it out."
     if key == "project_name" and not value.strip():
         return f"{key} {value!r} is empty: give the project a name, such as 'My Shop'."
+    if not isinstance(given, str | None):  # YAML's 007 is 7, and its 1.10 is 1.1
+        return f"{key} {given!r} is not a text: put it in quotes."
     if key == "project_slug":  # has a pattern of its own, and a template as its default
         return None
     if value != value.strip():
@@ -158,6 +161,20 @@ def _unusable(project_slug: str, author_email: str) -> str | None:
     return None
 
 
+def _unreadable(folder: str) -> str | None:
+    """Find what Alembic or Cookiecutter would take for a variable in the project's path."""
+    if "%" in folder:
+        return (
+            f"The folder {folder!r} has a %, which Alembic cannot read: make the project elsewhere."
+        )
+    if TEMPLATE.search(folder):
+        return (
+            f"The folder {folder!r} has braces that Cookiecutter takes for a template: "
+            "make the project elsewhere."
+        )
+    return None
+
+
 def installed_cookiecutter() -> tuple[int, int]:
     """Find Cookiecutter's version by its metadata's name, in a tenth of importlib.metadata's time.
 
@@ -179,7 +196,7 @@ def main() -> None:
             f"Cookiecutter {major}.{minor} is too old for this template: "
             "install 2.7 or newer, for example with `pipx upgrade cookiecutter`."
         )
-    if sentence := problem(ANSWERS, GIVEN):
+    if sentence := _unreadable(os.getcwd()) or problem(ANSWERS, GIVEN):
         sys.exit(sentence)
 
 

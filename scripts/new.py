@@ -7,21 +7,29 @@ import json
 import logging
 import shutil
 import sys
+from contextlib import suppress
 from functools import wraps
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
+import cookiecutter.cli
 import cookiecutter.main
 from cookiecutter.cli import main as command
-from cookiecutter.exceptions import CookiecutterException
+from cookiecutter.exceptions import (
+    CookiecutterException,
+    FailedHookException,
+    UndefinedVariableInTemplate,
+)
 from cookiecutter.prompt import YesNoPrompt
 from jinja2 import TemplateError
 
 ROOT = Path(__file__).resolve().parents[1]
 BRACE = "{{ '{' }}"  # how Jinja is told an opening brace
+SLUG_LENGTH = 64
 YES_OR_NO = {*YesNoPrompt.yes_choices, *YesNoPrompt.no_choices}
 
+make_project = cookiecutter.cli.cookiecutter
 generate_files = cookiecutter.main.generate_files
 run_command = command.callback
 
@@ -38,8 +46,11 @@ def main(arguments: list[str]) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
+    if sys.stdin is None:  # it was closed
+        sys.stdin = StringIO()
     # A hook that fails has said why; Cookiecutter would add its own traceback
     logging.getLogger("cookiecutter.hooks").disabled = True
+    cookiecutter.cli.cookiecutter = briefly
     cookiecutter.main.generate_files = all_or_nothing
     command.callback = politely
     command([str(ROOT), *arguments], prog_name="make new")
@@ -66,6 +77,26 @@ def politely(*, extra_context: dict[str, str] | None, **options: object) -> None
         sys.exit(f"The project was not made: {error.__cause__ or error}.")
     except (CookiecutterException, ValueError) as error:
         sys.exit(f"The project was not made: {str(error).rstrip('.')}.")
+    except (TypeError, AttributeError, LookupError, ArithmeticError) as error:
+        sys.exit(
+            "Cookiecutter can make nothing of your configuration or replay file, whose answers "
+            f"are texts in quotes: {error}."
+        )
+
+
+@wraps(make_project)
+def briefly(*arguments: object, **options: object) -> None:
+    """Make a project, without what the command says of an error beside the error.
+
+    Raises:
+        SystemExit: A hook failed, and said why if it could.
+    """
+    try:
+        make_project(*arguments, **options)
+    except FailedHookException as error:
+        sys.exit(1 if "exit status: 1)" in str(error) else f"The project was not made: {error}.")
+    except UndefinedVariableInTemplate as error:
+        raise error.error from None
 
 
 def refuse(offered: dict[str, Any], key: str, value: str) -> str | None:
@@ -82,15 +113,29 @@ def refuse(offered: dict[str, Any], key: str, value: str) -> str | None:
     if key not in offered or key.startswith("_"):
         keys = ", ".join(key for key in offered if not key.startswith("_"))
         return f"There is no answer {key!r}: the answers are {keys}."
-    if key == "project_slug" and (value in {"", ".", ".."} or {*value} & {"/", "\\", "\0"}):
-        return (  # before Cookiecutter makes folders of it, the rest is the hook's to refuse
-            f"project_slug {value!r} cannot name a folder: use lower-case letters, digits and "
-            "single hyphens, a letter first, such as 'my-shop'."
-        )
+    if key == "project_slug":  # before Cookiecutter makes folders of it; the hook knows the rest
+        return refuse_folder(value)
     if isinstance(offered[key], list) and value not in offered[key]:
         return f"{key} {value!r} is not offered: choose one of {', '.join(offered[key])}."
     if isinstance(offered[key], bool) and value.strip().lower() not in YES_OR_NO:
         return f"{key} {value!r} is neither yes nor no: answer {key}=yes or {key}=no."
+    return None
+
+
+def refuse_folder(slug: object) -> str | None:
+    """Find a slug that is not the name of one folder; give one sentence, or None."""
+    if not isinstance(slug, str):
+        return f"project_slug {slug!r} is not a text: put it in quotes."
+    if slug in {"", ".", ".."} or {*slug} & {"/", "\\", "\0"}:
+        return (
+            f"project_slug {slug!r} cannot name a folder: use lower-case letters, digits and "
+            "single hyphens, a letter first, such as 'my-shop'."
+        )
+    if len(slug) > SLUG_LENGTH:
+        return (
+            f"project_slug {slug!r} has {len(slug)} characters: "
+            f"choose one of at most {SLUG_LENGTH}, such as 'my-shop'."
+        )
     return None
 
 
@@ -103,9 +148,16 @@ def all_or_nothing(*, context: dict[str, Any], output_dir: str, **options: objec
 
     Returns:
         The project's folder.
+
+    Raises:
+        SystemExit: With one sentence, when the slug names no folder.
     """
-    project = Path(output_dir, context["cookiecutter"]["project_slug"])
+    slug = context["cookiecutter"]["project_slug"]
+    if problem := refuse_folder(slug):
+        sys.exit(problem)
+    project = Path(output_dir, slug)
     existed = project.exists()
+    made = [folder for folder in project.parents if not folder.exists()]
     try:
         return generate_files(context=context, output_dir=output_dir, **options)  # type: ignore[no-any-return]
     except (OSError, KeyboardInterrupt):
@@ -113,6 +165,10 @@ def all_or_nothing(*, context: dict[str, Any], output_dir: str, **options: objec
         if not complete and not options["keep_project_on_failure"]:
             shutil.rmtree(project, ignore_errors=True)
         raise
+    finally:
+        with suppress(OSError):  # one that has something in it stays
+            for folder in made:
+                folder.rmdir()
 
 
 if __name__ == "__main__":

@@ -124,6 +124,31 @@ def test_make_asks_poetry_for_its_version_once(bake: Bake, tmp_path: Path) -> No
     assert (tmp_path / "asked").read_text() == "asked\n"
 
 
+def test_make_new_hands_on_dollars(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    path = poetry(tmp_path / "bin", "echo 'Poetry (version 2.5.1)'")
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    python.chmod(0o755)
+    for name in ("pyproject.toml", "poetry.lock", ".venv/installed"):
+        (tmp_path / name).touch()
+    arguments = r"""ARGS=description='costs $5 in ${HOME}' author_name="\$x" """
+    said = run("make", "new", arguments, cwd=tmp_path, PATH=path).stdout.splitlines()
+    assert said[-2:] == ["description=costs $5 in ${HOME}", "author_name=$x"]
+
+
+def test_a_clone_with_windows_line_endings_keeps_the_files_own(tmp_path: Path) -> None:
+    shutil.copy(ROOT / ".gitattributes", tmp_path)
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    git: list[str | Path] = ["git", "-c", "core.autocrlf=true"]
+    run(*git, "init", "--quiet", cwd=tmp_path)
+    run(*git, "add", ".", cwd=tmp_path)
+    (tmp_path / "Makefile").unlink()
+    run(*git, "checkout", "--", "Makefile", cwd=tmp_path)
+    assert (tmp_path / "Makefile").read_bytes() == (ROOT / "Makefile").read_bytes()
+
+
 NOWHERE = "http://127.0.0.1:9"
 
 
@@ -181,6 +206,21 @@ def test_a_full_disk(tmp_path: Path) -> None:
     done = run(*command, *ASK_NOTHING, "-o", tmp_path, cwd=tmp_path, status=1)
     assert done.stdout.startswith(f"{HALF}[Errno 28] No space left on device")
     assert done.stdout.count("\n") == 1  # nothing is there
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_report_on_a_full_disk_keeps_the_project(tmp_path: Path) -> None:
+    command: list[str | Path] = ["sh", "-c", '"$@" >/dev/full', "sh", *ASK_NOTHING, "-o", tmp_path]
+    assert run(*command, cwd=tmp_path).stdout == ""
+    assert (tmp_path / "my-service" / "poetry.lock").exists()
+
+
+def test_without_standard_input(tmp_path: Path) -> None:
+    command: list[str | Path] = ["sh", "-c", '"$@" <&-', "sh", *NEW, "-o", tmp_path]
+    said = run(*command, cwd=tmp_path, status=1).stdout
+    assert said.endswith("Aborted!\n")
+    assert "Traceback" not in said
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_in_the_way(tmp_path: Path) -> None:

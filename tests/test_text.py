@@ -176,8 +176,9 @@ def test_any_slug_is_a_good_one_or_refused(slug: str) -> None:
 
 def test_generated_code_with_any_text_is_clean(bake: Bake, tmp_path: Path) -> None:
     pyproject = (bake() / "pyproject.toml").read_text(encoding="utf-8")
+    lengths = [char * length for char in "x\u5546\\" for length in range(30, 110)]
     for number, text in enumerate(
-        [*HOSTILE, *filter(str.strip, FRAGMENTS), "a\u00a0b", "It\u2019s"]
+        [*HOSTILE, *filter(str.strip, FRAGMENTS), "a\u00a0b", "It\u2019s", *lengths]
     ):
         if load("pre_gen_project").problem(DEFAULTS | {"description": text}, {}):
             continue

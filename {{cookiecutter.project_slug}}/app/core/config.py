@@ -36,7 +36,9 @@ class Settings({{ "AuthSettings, " if cookiecutter.auth }}DatabaseSettings):
     """Everything that may differ between one deployment and the next."""
 
     ENVIRONMENT: Literal["local", "staging", "production"] = "local"
+{# From 75 columns on ruff wants parentheses; a character has two at most, escaped or wide #}
     PROJECT_NAME: str = {{ python_string(cookiecutter.project_name) }}
+{{- "  # fmt: skip" if cookiecutter.project_name | length > 35 }}
     DEBUG: bool = False
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     ALLOWED_HOSTS: CommaSeparated[Host] = ("*",)
