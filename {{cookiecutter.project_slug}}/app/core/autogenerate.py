@@ -172,8 +172,8 @@ def review(
         refuse_not_null(script.upgrade_ops)
 {% if cookiecutter.database == 'postgresql' %}
     postgresql.refuse_new_member_as_default(walk(script.upgrade_ops))
-    postgresql.leave_checks_to_operations(walk(script.upgrade_ops))
 {% endif %}
+    leave_checks_to_operations(script.upgrade_ops)
     drop_tables_last(script.upgrade_ops)
     script.upgrade_ops.reverse_into(script.downgrade_ops)
     leave_checks_to_columns(migration, script.upgrade_ops)
@@ -245,6 +245,15 @@ def drop_tables_last(upgrade: ops.UpgradeOps) -> None:
     changes = [at for at, op in enumerate(others, 1) if isinstance(op, ops.ModifyTableOps)]
     at = max(changes, default=0)
     upgrade.ops = [*others[:at], *(drops[name] for name in children_first), *others[at:]]
+
+
+def leave_checks_to_operations(upgrade: ops.UpgradeOps) -> None:
+    """Alter a column to an enum's text only: its check has an operation of its own."""
+    for operation in walk(upgrade):
+        if isinstance(operation, ops.AlterColumnOp):
+            type_ = operation.modify_type
+            if isinstance(type_, sa.Enum) and not type_.native_enum:
+                operation.modify_type = sa.String(type_.length)
 
 
 def leave_checks_to_columns(migration: MigrationContext, upgrade: ops.UpgradeOps) -> None:

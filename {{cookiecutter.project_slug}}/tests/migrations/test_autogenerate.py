@@ -223,6 +223,17 @@ def test_a_text_becomes_a_text_enum_and_back(alembic: Alembic) -> None:
     assert not checks(alembic)
 
 
+def test_a_longer_text_enum_keeps_its_check(alembic: Alembic) -> None:
+    alembic.pen(sa.Column("color", text_enum(Color)))
+    alembic.migrate()
+    before = checks(alembic)
+    alembic.pen(sa.Column("color", text_enum(Color, length=64)))
+    alembic.migrate()
+    assert checks(alembic) == before
+    alembic("downgrade", "-1")
+    assert checks(alembic) == before
+
+
 def test_a_check_whose_name_ends_as_an_enum_is_kept(alembic: Alembic) -> None:
     alembic.create_pen()
     ok = sa.Enum("x", "y", name="ok", native_enum=False, create_constraint=True)
