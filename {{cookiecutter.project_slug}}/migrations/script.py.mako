@@ -1,4 +1,5 @@
-"""${message}
+## <--- CHANGE HERE: a message may hold quotes and backslashes
+"""${message.replace("\\", r"\\").replace('"', r'\"')}
 
 Revision ID: ${up_revision}
 Revises: ${down_revision | comma,n}

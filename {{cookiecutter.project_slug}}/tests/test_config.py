@@ -43,7 +43,15 @@ def test_a_sqlite_path_is_taken_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "secret", "mysql://me:secret@db/shop", "postgresql://me:secret@db:port/shop"]
+    "url",
+    [
+        "",
+        "secret",
+        "mysql://me:secret@db/shop",
+        "postgresql://me:secret@db:port/shop",
+        "sqlite://",
+        "sqlite:///:memory:",
+    ],
 )
 def test_bad_url_is_one_clear_message(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("DATABASE_URL", url)

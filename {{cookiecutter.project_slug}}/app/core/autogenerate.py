@@ -1,8 +1,10 @@
 """How Alembic compares the models with a database, and what it may write into a revision."""
 
 import logging
+import re
 from collections.abc import Iterator
 from functools import cache, partial
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +14,8 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.config import Config
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
-from alembic.util import CommandError
+from alembic.runtime.plugins import Plugin
+from alembic.util import CommandError, DispatchPriority, PriorityDispatchResult
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -20,6 +23,8 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from app.core import autogenerate_postgresql as postgresql
 {% endif %}
 from app.core.migration_engine import unmanaged_tables
+
+PLUGIN = "app.text_defaults"
 
 log = logging.getLogger("alembic.env")
 
@@ -53,9 +58,7 @@ def options(config: Config, metadata: sa.MetaData, connection: sa.Connection) ->
         "autogenerate_plugins": [
             "alembic.autogenerate.*",
             "alembic.ext.checkconstraint_byname",
-{% if cookiecutter.database == 'postgresql' %}
-            postgresql.PLUGIN,
-{% endif %}
+            PLUGIN,
         ],
     }
 
@@ -79,6 +82,54 @@ def compare_type(
     return True if text.length != inspected.length and not native_enum else None
 
 
+def compare_default(
+    _autogenerating: AutogenContext,
+    alteration: ops.AlterColumnOp,
+    _schema: str | None,
+    _table: str,
+    _column: str,
+    inspected: sa.Column[Any],
+    declared: sa.Column[Any],
+) -> PriorityDispatchResult:
+    """Compare the defaults of texts, enums and JSON as text.
+
+    Alembic does not expect quotes in them, and has PostgreSQL compare values that it does not
+    have yet (a new enum's member) or cannot compare (JSON).
+
+    Returns:
+        Whether Alembic shall go on comparing.
+    """
+    default = declared.server_default
+    type_ = declared.type
+    text = type_.impl_instance if isinstance(type_, TypeDecorator) else type_
+    literal = isinstance(default, sa.DefaultClause) and isinstance(default.arg, str)
+    if not isinstance(text, sa.JSON) and not (literal and isinstance(text, sa.String)):
+        return PriorityDispatchResult.CONTINUE
+    if default_text(inspected.server_default) != default_text(default):
+        alteration.modify_server_default = default
+    alteration.existing_server_default = inspected.server_default
+    return PriorityDispatchResult.STOP
+
+
+def default_text(default: object) -> str | None:
+    """Take the text out of a default that is an SQL literal; leave other expressions."""
+    if not isinstance(default, sa.DefaultClause):
+        return None
+    if isinstance(default.arg, str):
+        return default.arg
+    sql = re.sub(r"^\((.*)\)$", r"\1", str(getattr(default.arg, "text", default.arg)))
+    literal = re.fullmatch(r"(E?)'(.*)'(?:::[^']+)?", sql, re.DOTALL)
+    if not literal:
+        return sql
+    text = literal[2].replace("''", "'")
+    return text.replace(r"\\", "\\") if literal[1] else text
+
+
+Plugin(PLUGIN).add_autogenerate_comparator(
+    compare_default, "column", "server_default", priority=DispatchPriority.FIRST
+)
+
+
 def render_item(_kind: str, item: object, autogenerating: AutogenContext) -> str | bool:
     """Render types so that a revision needs neither the application nor SQLModel to run.
 
@@ -95,7 +146,7 @@ def render_item(_kind: str, item: object, autogenerating: AutogenContext) -> str
 
 def review(
     config: Config,
-    {{ "_" if cookiecutter.database == "sqlite" }}migration: MigrationContext,
+    migration: MigrationContext,
     _revision: object,
     directives: list[ops.MigrationScript],
 ) -> None:
@@ -119,11 +170,18 @@ def review(
         refuse_drops(script.upgrade_ops)
     if "allow-not-null" not in allowed:
         refuse_not_null(script.upgrade_ops)
-    leave_checks_to_columns(script.upgrade_ops)
+{% if cookiecutter.database == 'postgresql' %}
+    postgresql.refuse_new_member_as_default(walk(script.upgrade_ops))
+{% endif %}
+    leave_checks_to_operations(script.upgrade_ops)
+    drop_tables_last(script.upgrade_ops)
+    script.upgrade_ops.reverse_into(script.downgrade_ops)
+    leave_checks_to_columns(migration, script.upgrade_ops)
 {% if cookiecutter.database == 'postgresql' %}
     postgresql.create_schemas(migration, script.upgrade_ops, script.downgrade_ops)
     postgresql.defer_foreign_keys(script.upgrade_ops, script.downgrade_ops)
     postgresql.restore_checks(walk(script.downgrade_ops))
+    postgresql.render_percent_signs_once(migration)
 {% endif %}
 
 
@@ -168,19 +226,53 @@ def refuse_not_null(upgrade: ops.UpgradeOps) -> None:
         )
 
 
-def leave_checks_to_columns(upgrade: ops.UpgradeOps) -> None:
+def drop_tables_last(upgrade: ops.UpgradeOps) -> None:
+    """Drop tables after what refers to them: first columns of other tables, then each other.
+
+    Tables that refer to each other in a circle stay in Alembic's order.
+    """
+    drops = {op.to_table().key: op for op in upgrade.ops if isinstance(op, ops.DropTableOp)}
+    parents = {}
+    for name, op in drops.items():
+        targets = {key.target_fullname.rpartition(".")[0] for key in op.to_table().foreign_keys}
+        parents[name] = sorted(targets & drops.keys() - {name})
+    try:
+        children_first = [*TopologicalSorter(parents).static_order()][::-1]
+    except CycleError:
+        return
+    others = [op for op in upgrade.ops if not isinstance(op, ops.DropTableOp)]
+    # Not at the very end, where the types of dropped columns are dropped
+    changes = [at for at, op in enumerate(others, 1) if isinstance(op, ops.ModifyTableOps)]
+    at = max(changes, default=0)
+    upgrade.ops = [*others[:at], *(drops[name] for name in children_first), *others[at:]]
+
+
+def leave_checks_to_operations(upgrade: ops.UpgradeOps) -> None:
+    """Alter a column to an enum's text only: its check has an operation of its own."""
+    for operation in walk(upgrade):
+        if isinstance(operation, ops.AlterColumnOp):
+            type_ = operation.modify_type
+            if isinstance(type_, sa.Enum) and not type_.native_enum:
+                operation.modify_type = sa.String(type_.length)
+
+
+def leave_checks_to_columns(migration: MigrationContext, upgrade: ops.UpgradeOps) -> None:
     """Do not create the check of a new enum column twice: the column brings it."""
+    convention = migration.opts["target_metadata"].naming_convention["ck"]
     for table in upgrade.ops:
         if not isinstance(table, ops.ModifyTableOps):
             continue
         types = [part.column.type for part in table.ops if isinstance(part, ops.AddColumnOp)]
         enums = [type_ for type_ in types if isinstance(type_, sa.Enum) and type_.create_constraint]
-        names = tuple(str(enum.name) for enum in enums)
+        names = [
+            convention % {"table_name": table.table_name, "constraint_name": enum.name}
+            for enum in enums
+        ]
         table.ops = [
             part
             for part in table.ops
             if not isinstance(part, ops.CreateCheckConstraintOp)
-            or not str(part.constraint_name).endswith(names)
+            or part.constraint_name not in names
         ]
 
 

@@ -53,8 +53,11 @@ def parse_database_url(value: str) -> URL:
     if at:
         user, colon, password = user_info.partition(":")
         url = url.set(username=unquote(user), password=unquote(password) if colon else None)
-    if backend == "sqlite" and url.database and not url.database.startswith((":memory:", "file:")):
-        url = url.set(database=str(ROOT / url.database))
+    if backend == "sqlite":
+        if url.database in {None, "", ":memory:"}:
+            raise ValueError("It must name a file: what is in memory is gone with its connection.")
+        if not url.database.startswith("file:"):
+            url = url.set(database=str(ROOT / url.database))
     return url
 
 

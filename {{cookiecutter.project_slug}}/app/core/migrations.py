@@ -183,7 +183,7 @@ def refuse(config: Config, connection: sa.Connection) -> None:
 
     Raises:
         CommandError: The database is at a revision that this code does not have, there is more
-            than one head to upgrade to, or `stamp head` would state what is not so.
+            than one head to upgrade to, or `stamp` would state what is not so.
     """
     command_name = running_command(config)
     heads = context.script.get_heads()
@@ -193,17 +193,18 @@ def refuse(config: Config, connection: sa.Connection) -> None:
             f"There are {len(heads)} heads: {', '.join(heads)}. "
             f"Join them: alembic merge -m 'Join heads' {' '.join(heads)}"
         )
-    if getattr(config.cmd_opts, "purge", False):
-        return
+    purging = getattr(config.cmd_opts, "purge", False)
     for revision in revisions(connection):
-        if not is_known(revision):
+        if not purging and not is_known(revision):
             raise CommandError(
                 f"The database is at revision {revision}, which this code does not have: newer "
                 "code migrated it. Run that code, or let it downgrade first. If the revision is "
                 "lost and the schema is this code's: alembic stamp --purge head"
             )
-    stamped = getattr(config.cmd_opts, "revisions", [])
-    if command_name == "stamp" and {"head", *heads} & set(stamped):
+    if command_name != "stamp":
+        return
+    stamped = context.script.get_revisions(getattr(config.cmd_opts, "revisions", []))
+    if any(script.revision in heads for script in stamped if script):
         from app.core import autogenerate
 
         autogenerate.refuse_wrong_stamp(config, target_metadata(config), connection)

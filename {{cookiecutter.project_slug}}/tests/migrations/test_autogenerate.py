@@ -7,11 +7,13 @@ from enum import Enum
 import pytest
 import sqlalchemy as sa
 from alembic import command
+from alembic.operations.ops import DropTableOp, UpgradeOps
 from alembic.util import CommandError
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import AutoString
 from sqlmodel.sql.sqltypes import UTCDateTime
 
+from app.core.autogenerate import drop_tables_last
 from app.core.types import text_enum
 from tests.migrations.conftest import Alembic
 
@@ -62,6 +64,39 @@ def test_a_table_is_dropped_only_on_request(alembic: Alembic) -> None:
     assert "op.drop_table('pen')" in alembic.revise("-x", "allow-drop")
 
 
+def test_tables_are_dropped_after_what_refers_to_them(alembic: Alembic) -> None:
+    def key() -> sa.Column[int]:
+        return sa.Column("id", sa.Integer, primary_key=True)
+
+    def reference(target: str) -> sa.Column[int]:
+        return sa.Column(target, sa.ForeignKey(f"{target}.id"))
+
+    before = alembic.pen(reference("ink")).metadata
+    sa.Table("ink", before, key(), reference("color"), reference("ink"))
+    sa.Table("color", before, key())
+    sa.Table("sheet", before, key(), reference("color"))
+    alembic.migrate()
+    sa.Table("sheet", alembic.models(), key())
+    source = alembic.revise("-x", "allow-drop")
+    upgrade, _, downgrade = source.partition("def downgrade")
+    assert re.findall(r"drop_table\('(\w+)'", upgrade) == ["pen", "ink", "color"]
+    assert re.findall(r"create_table\('(\w+)'", downgrade) == ["color", "ink", "pen"]
+    for command_line in (("upgrade", "head"), ("downgrade", "-1"), ("upgrade", "head")):
+        alembic(*command_line)
+    assert not alembic.revise()
+
+
+def test_tables_that_refer_to_each_other_stay_in_order() -> None:
+    metadata = sa.MetaData()
+    tables = [
+        sa.Table(one, metadata, sa.Column("id", sa.ForeignKey(f"{other}.id")))
+        for one, other in (("pen", "ink"), ("ink", "pen"))
+    ]
+    upgrade = UpgradeOps([DropTableOp.from_table(table) for table in tables])
+    drop_tables_last(upgrade)
+    assert [getattr(op, "table_name", "") for op in upgrade.ops] == ["pen", "ink"]
+
+
 def test_a_new_column_needs_a_value_for_the_rows_there_are(alembic: Alembic) -> None:
     alembic.create_pen()
     alembic.pen(sa.Column("name", sa.String(20), nullable=False))
@@ -103,6 +138,27 @@ def test_a_revision_without_operations_is_not_written(
     alembic.create_pen(name())
     assert not alembic.revise()
     assert "Models and database agree: no revision written." in caplog.text
+
+
+@pytest.mark.parametrize("default", ["", "it's", "a", "50%", "(a)", "C:\\a::b"])
+def test_the_default_of_a_text_is_compared_as_text(alembic: Alembic, default: str) -> None:
+    def columns(default: str) -> list[sa.Column[str]]:
+        return [
+            sa.Column("limited", sa.String(20), server_default=default),
+            sa.Column("unlimited", sa.Text, server_default=default),
+            sa.Column("same", AutoString, server_default="same"),
+        ]
+
+    alembic.create_pen(*columns(default))
+    assert not alembic.revise()
+    alembic.pen(*columns("other"))
+    alembic.migrate()
+    pen = alembic.pen(*columns(default))
+    source = alembic.migrate().partition("def downgrade")[0]
+    assert re.findall(r"alter_column\(.*'(\w+)'", source) == ["limited", "unlimited"]
+    with alembic.engine.begin() as connection:
+        connection.execute(pen.insert())
+        assert connection.execute(sa.select(pen)).one()[1:] == (default, default, "same")
 
 
 def test_types_are_written_without_the_application_and_sqlmodel(alembic: Alembic) -> None:
@@ -152,6 +208,38 @@ def test_a_new_column_of_a_text_enum_has_its_check_once(alembic: Alembic) -> Non
     assert alembic.migrate().count("create_check_constraint(") == 1
     assert sorted(map(str, checks(alembic))) == [f"ck_pen_{color.name}", "ck_pen_id"]
     assert not alembic.revise()
+
+
+def test_a_text_becomes_a_text_enum_and_back(alembic: Alembic) -> None:
+    pen = alembic.pen(sa.Column("color", sa.String(20)))
+    alembic.migrate()
+    with alembic.engine.begin() as connection:
+        connection.execute(pen.insert().values(color="red"))
+    alembic.pen(sa.Column("color", text_enum(Color)))
+    alembic.migrate()
+    assert len(checks(alembic)) == 1
+    assert not alembic.revise()
+    alembic("downgrade", "-1")
+    assert not checks(alembic)
+
+
+def test_a_longer_text_enum_keeps_its_check(alembic: Alembic) -> None:
+    alembic.pen(sa.Column("color", text_enum(Color)))
+    alembic.migrate()
+    before = checks(alembic)
+    alembic.pen(sa.Column("color", text_enum(Color, length=64)))
+    alembic.migrate()
+    assert checks(alembic) == before
+    alembic("downgrade", "-1")
+    assert checks(alembic) == before
+
+
+def test_a_check_whose_name_ends_as_an_enum_is_kept(alembic: Alembic) -> None:
+    alembic.create_pen()
+    ok = sa.Enum("x", "y", name="ok", native_enum=False, create_constraint=True)
+    alembic.pen(sa.Column("okay", ok), sa.CheckConstraint("id > 0", "n_ok"))
+    alembic.migrate()
+    assert sorted(map(str, checks(alembic))) == ["ck_pen_n_ok", "ck_pen_ok"]
 
 
 def test_another_member_of_a_text_enum_is_another_check(alembic: Alembic) -> None:

@@ -24,6 +24,12 @@ def test_a_revision_that_the_code_does_not_have_is_refused(alembic: Alembic) -> 
     assert alembic("current") == ""
 
 
+@pytest.mark.parametrize("message", [r"Names like \N{x} and \d", 'Say """"no"', "It's"])
+def test_a_message_may_hold_quotes_and_backslashes(alembic: Alembic, message: str) -> None:
+    alembic("revision", "-m", message)
+    assert message in alembic("history")
+
+
 def test_two_heads_are_named_with_the_way_to_join_them(alembic: Alembic) -> None:
     alembic("revision", "-m", "One")
     alembic("revision", "-m", "Two", "--head", "base", "--splice")
@@ -48,8 +54,11 @@ def test_only_what_the_models_describe_is_stamped(alembic: Alembic) -> None:
     with pytest.raises(CommandError, match=wrong):
         alembic("stamp", "head")
     [path] = alembic.revisions()
-    with pytest.raises(CommandError, match=wrong):
-        alembic("stamp", path.name.partition("_")[0])
+    revision = path.name.partition("_")[0]
+    for target in (revision, revision[:6], "heads", f"{revision}@head"):
+        for option in ([], ["--purge"]):
+            with pytest.raises(CommandError, match=wrong):
+                alembic("stamp", *option, target)
     assert alembic("current") == ""
     metadata.create_all(alembic.engine)
     alembic("stamp", "head")
