@@ -306,7 +306,9 @@ def test_openapi_and_mails_say_the_name(installed: Bake) -> None:
     text = HOSTILE[0]
     project = installed(project_name=text, project_slug="shop", description=text, auth=True)
     python = project / ".venv" / "bin" / "python"
-    said = run(python, "-c", SERVE, json.dumps(HOSTILE), cwd=project, DATABASE_URL="sqlite:///app.db")
+    said = run(
+        python, "-c", SERVE, json.dumps(HOSTILE), cwd=project, DATABASE_URL="sqlite:///app.db"
+    )
     *own, mails = json.loads(said.stdout.splitlines()[-1])
     assert own == [text, text, text]
     for name, (subject, sender, plain, page) in zip(HOSTILE, mails, strict=True):
