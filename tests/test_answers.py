@@ -145,6 +145,11 @@ def is_sentence(text: str, key: str, value: str, way_out: str) -> bool:
     return named in text and way_out in text and text.endswith(".") and "\n" not in text
 
 
+def is_all(said: str, beginning: str) -> bool:
+    """Tell whether what was said is one sentence with this beginning, on one line."""
+    return said.startswith(beginning) and said.endswith(".\n") and said.count("\n") == 1
+
+
 @pytest.mark.parametrize(("key", "value", "way_out"), REFUSED)
 def test_refused_in_one_sentence(key: str, value: str, way_out: str) -> None:
     early = refuse(json.loads((ROOT / "cookiecutter.json").read_text()), key, value)
@@ -203,9 +208,7 @@ def test_a_replay_with_such_answers_is_refused(
     replay.write_text(json.dumps({"cookiecutter": DEFAULTS | answers}))
     (tmp_path / "projects").mkdir()
     said = new(tmp_path / "projects", "--replay-file", str(replay), status=1, no_input=False)
-    assert said.startswith(sentence)
-    assert said.endswith(".\n")
-    assert said.count("\n") == 1
+    assert is_all(said, sentence)
     assert not list((tmp_path / "projects").iterdir())
     assert not (tmp_path / "evil").exists()
 
@@ -218,8 +221,7 @@ def test_a_replay_without_answers_is_refused(tmp_path: Path, content: str) -> No
     replay = tmp_path / "replay.json"
     replay.write_text(content)
     said = new(tmp_path, "--replay-file", str(replay), status=1, no_input=False)
-    assert said.startswith(NOTHING)
-    assert said.count("\n") == 1
+    assert is_all(said, NOTHING)
 
 
 @pytest.mark.parametrize(
@@ -252,9 +254,7 @@ def test_a_configuration_file_with_such_answers_is_refused(
     config.write_text(f"default_context: {answers}\n")
     (tmp_path / "projects").mkdir()
     said = new(tmp_path / "projects", "--config-file", str(config), status=1, config=True)
-    assert said.startswith(sentence)
-    assert said.endswith(".\n")
-    assert said.count("\n") == 1
+    assert is_all(said, sentence)
     assert not list((tmp_path / "projects").iterdir())
 
 
@@ -262,9 +262,8 @@ def test_a_configuration_file_with_such_answers_is_refused(
 def test_a_folder_that_would_be_rendered_is_refused(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     said = new(folder, status=1)
-    assert said.startswith(f"The folder '{folder}/my-service' has ")
+    assert is_all(said, f"The folder '{folder}/my-service' has ")
     assert said.endswith(": make the project elsewhere.\n")
-    assert said.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 

@@ -75,7 +75,7 @@ def compare_type(
     Returns:
         True when they differ, or None to let Alembic compare.
     """
-    text = declared.impl_instance if isinstance(declared, TypeDecorator) else declared
+    text = undecorated(declared)
     if not isinstance(text, sa.String) or not isinstance(inspected, sa.String):
         return None
     native_enum = isinstance(inspected, sa.Enum)
@@ -100,8 +100,7 @@ def compare_default(
         Whether Alembic shall go on comparing.
     """
     default = declared.server_default
-    type_ = declared.type
-    text = type_.impl_instance if isinstance(type_, TypeDecorator) else type_
+    text = undecorated(declared.type)
     literal = isinstance(default, sa.DefaultClause) and isinstance(default.arg, str)
     if not isinstance(text, sa.JSON) and not (literal and isinstance(text, sa.String)):
         return PriorityDispatchResult.CONTINUE
@@ -109,6 +108,11 @@ def compare_default(
         alteration.modify_server_default = default
     alteration.existing_server_default = inspected.server_default
     return PriorityDispatchResult.STOP
+
+
+def undecorated(type_: TypeEngine[Any]) -> TypeEngine[Any]:
+    """Give the type that a column has in the database."""
+    return type_.impl_instance if isinstance(type_, TypeDecorator) else type_
 
 
 def default_text(default: object) -> str | None:

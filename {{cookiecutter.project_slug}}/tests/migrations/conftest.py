@@ -13,6 +13,14 @@ MODELS = SQLModel.metadata
 COMMAND_LINE = CommandLine()
 
 
+def key() -> sa.Column[int]:
+    return sa.Column("id", sa.Integer, primary_key=True)
+
+
+def reference(name: str, target: str, *, use_alter: bool = False) -> sa.Column[int]:
+    return sa.Column(name, sa.ForeignKey(target, use_alter=use_alter))
+
+
 class Alembic:
     """The `alembic` command in this process, on a history and a database of the test's own."""
 
@@ -48,8 +56,7 @@ class Alembic:
 
     def pen(self, *parts: sa.schema.SchemaItem, schema: str | None = None) -> sa.Table:
         """Replace the models by a table `pen` with an `id` and what is given."""
-        key = sa.Column("id", sa.Integer, primary_key=True)
-        return sa.Table("pen", self.models(), key, *parts, schema=schema)
+        return sa.Table("pen", self.models(), key(), *parts, schema=schema)
 
     def create_pen(self, *parts: sa.schema.SchemaItem) -> sa.Table:
         """Replace the models by a table `pen`, and create it without a revision."""

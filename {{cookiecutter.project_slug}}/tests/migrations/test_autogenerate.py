@@ -15,7 +15,7 @@ from sqlmodel.sql.sqltypes import UTCDateTime
 
 from app.core.autogenerate import drop_tables_last
 from app.core.types import text_enum
-from tests.migrations.conftest import Alembic
+from tests.migrations.conftest import Alembic, key, reference
 
 
 class Color(Enum):
@@ -65,16 +65,11 @@ def test_a_table_is_dropped_only_on_request(alembic: Alembic) -> None:
 
 
 def test_tables_are_dropped_after_what_refers_to_them(alembic: Alembic) -> None:
-    def key() -> sa.Column[int]:
-        return sa.Column("id", sa.Integer, primary_key=True)
-
-    def reference(target: str) -> sa.Column[int]:
-        return sa.Column(target, sa.ForeignKey(f"{target}.id"))
-
-    before = alembic.pen(reference("ink")).metadata
-    sa.Table("ink", before, key(), reference("color"), reference("ink"))
+    color = ("color", "color.id")
+    before = alembic.pen(reference("ink", "ink.id")).metadata
+    sa.Table("ink", before, key(), reference(*color), reference("ink", "ink.id"))
     sa.Table("color", before, key())
-    sa.Table("sheet", before, key(), reference("color"))
+    sa.Table("sheet", before, key(), reference(*color))
     alembic.migrate()
     sa.Table("sheet", alembic.models(), key())
     source = alembic.revise("-x", "allow-drop")
